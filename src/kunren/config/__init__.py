@@ -1,0 +1,1 @@
+"""The YAML: its schema, and how it is read."""

@@ -1,0 +1,1 @@
+"""What went wrong, with evidence, from a run folder alone."""

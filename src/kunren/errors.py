@@ -1,0 +1,65 @@
+"""Coded errors: what happened, where, and how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from kunren.messages import text
+from kunren.types import Where
+
+
+class KunrenWarning(UserWarning):
+    """Something the user should know that does not stop the work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with what the user gave.
+
+    Attributes:
+        code: key of the message, ``area.name``; the stable name of the problem.
+        where: file and line, if it has a place.
+        fields: values of the message's placeholders.
+    """
+
+    code: str
+    where: Where | None = None
+    fields: dict[str, object] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        said = text(self.code, **self.fields)
+        return said if self.where is None else f"{self.where}: {said}"
+
+
+class KunrenError(Exception):
+    """Base of all errors that are told to the user without a traceback."""
+
+    exit_code = 1
+
+    def __init__(self, problems: Problem | Iterable[Problem]) -> None:
+        self.problems: Sequence[Problem] = (
+            (problems,) if isinstance(problems, Problem) else tuple(problems)
+        )
+        super().__init__("\n".join(p.code for p in self.problems))
+
+    def __str__(self) -> str:
+        return "\n".join(str(p) for p in self.problems)
+
+
+class InputError(KunrenError):
+    """The config, the data or the arguments are wrong; raised before work starts."""
+
+    exit_code = 2
+
+
+class TrainingStopped(KunrenError):
+    """Training met something that makes its result worthless (a non-finite loss or gradient)."""
+
+    exit_code = 1
+
+
+class CheckFailed(KunrenError):
+    """A check that the user asked for did not pass."""
+
+    exit_code = 1

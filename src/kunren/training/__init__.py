@@ -1,0 +1,1 @@
+"""Fitting: collator, loss, optimiser, guards, and the one module that knows the Trainer."""
