@@ -8,13 +8,24 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
+
+Int = Annotated[int, Strict()]
+"""An integer as YAML writes one: ``true`` and ``"3"`` are none."""
+
+Float = Annotated[float, Strict()]
+"""A finite number as YAML writes one; an integer is one too."""
+
+Seed = Annotated[Int, Field(ge=0, lt=2**32)]
+"""The range that every random number generator in use accepts."""
 
 
 class Section(BaseModel):
     """Base of all sections: unknown keys are errors, values do not change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False
+    )
 
 
 class Labels(Section):
@@ -30,7 +41,8 @@ class TaskConfig(Section):
     kind: Literal["classify"] = "classify"
     labels: Labels = Labels()
     system: str | None = None
-    """System prompt for rows that have none of their own."""
+    """System prompt for rows that have none of their own. None: one that names the labels, if no row
+    has one; an empty text: none at all."""
     template: str = "{text}"
     """What a flat row's text becomes as the user turn. Must contain ``{text}``."""
 
@@ -51,12 +63,15 @@ class Fields(Section):
 
 
 class Split(Section):
-    """How one file is split. Shares must sum to 1; stratified by label."""
+    """How one file is split, stratified by label. Shares must sum to 1.
 
-    train: Annotated[float, Field(gt=0, lt=1)] = 0.8
-    validation: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    test: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    seed: int = 42
+    Where validation or test rows have a file of their own, their share goes to the training rows.
+    """
+
+    train: Annotated[Float, Field(gt=0, lt=1)] = 0.8
+    validation: Annotated[Float, Field(gt=0, lt=1)] = 0.1
+    test: Annotated[Float, Field(gt=0, lt=1)] = 0.1
+    seed: Seed = 42
 
     @model_validator(mode="after")
     def _sums_to_one(self) -> Split:
@@ -66,7 +81,10 @@ class Split(Section):
 
 
 class DataConfig(Section):
-    """Where the rows are. Relative paths are relative to the YAML file."""
+    """Where the rows are.
+
+    Relative paths are relative to the YAML file, those given by ``--set`` to the current folder.
+    """
 
     train: str
     validation: str | None = None
@@ -94,11 +112,11 @@ class TuningConfig(Section):
     kind: Literal["full", "lora"] = "full"
     train_embeddings: bool = False
     """full: also train the (tied) token embeddings."""
-    r: Annotated[int, Field(gt=0)] = 16
+    r: Annotated[Int, Field(gt=0)] = 16
     """lora: rank."""
-    alpha: Annotated[float, Field(gt=0)] = 32
+    alpha: Annotated[Float, Field(gt=0)] = 32
     """lora: scale; the update is multiplied by alpha / r."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    dropout: Annotated[Float, Field(ge=0, lt=1)] = 0.0
     target_modules: tuple[str, ...] | None = None
     """lora: names of the linear layers; None: all linear layers of the backbone."""
 
@@ -106,30 +124,32 @@ class TuningConfig(Section):
 class EarlyStopping(Section):
     """Stop when the chosen metric has not improved for ``patience`` evaluations."""
 
-    patience: Annotated[int, Field(gt=0)] = 3
-    min_delta: Annotated[float, Field(ge=0)] = 0.0
+    patience: Annotated[Int, Field(gt=0)] = 3
+    min_delta: Annotated[Float, Field(ge=0)] = 0.0
 
 
 class TrainConfig(Section):
     """How the weights move."""
 
-    epochs: Annotated[int, Field(gt=0)] = 4
-    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    epochs: Annotated[Int, Field(gt=0)] = 4
+    learning_rate: Annotated[Float, Field(gt=0)] | None = None
     """None: chosen by tuning kind."""
-    batch_size: Annotated[int, Field(gt=0)] = 8
-    gradient_accumulation: Annotated[int, Field(gt=0)] = 1
-    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    batch_size: Annotated[Int, Field(gt=0)] = 8
+    gradient_accumulation: Annotated[Int, Field(gt=0)] = 1
+    warmup: Annotated[Float, Field(ge=0, lt=1)] = 0.1
     """Share of the steps."""
     schedule: Literal["linear", "cosine", "constant"] = "linear"
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
-    max_length: Annotated[int, Field(gt=0)] = 1024
+    weight_decay: Annotated[Float, Field(ge=0)] = 0.0
+    max_grad_norm: Annotated[Float, Field(gt=0)] = 1.0
+    max_length: Annotated[Int, Field(gt=0)] = 1024
     """In tokens. A longer row is an error, since cutting it would cut the answer."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto: bf16 where the device has it, else fp32. With bf16, master weights stay fp32."""
-    seed: int = 42
-    metric: Literal["loss", "accuracy", "macro_f1"] = "loss"
-    """What decides which checkpoint is best, on the validation rows."""
+    seed: Seed = 42
+    metric: Literal["loss", "accuracy", "macro_f1"] = "accuracy"
+    """What decides which checkpoint is best, on the validation rows. The later one of equals, since
+    the learning rate has come down further. On few rows the loss is a poor judge: it punishes one
+    confident error more than many hesitant ones."""
     early_stopping: EarlyStopping | None = EarlyStopping()
     prefix_sharing: bool = True
     """Compute tokens that all rows of a batch begin with only once."""
@@ -139,19 +159,19 @@ class EvaluateConfig(Section):
     """How the systems are scored on the test rows."""
 
     baselines: Literal["all"] | tuple[Literal["majority", "tfidf_logreg"], ...] = "all"
-    bootstrap: Annotated[int, Field(ge=100)] = 1000
+    bootstrap: Annotated[Int, Field(ge=100)] = 1000
     """Resamples for each interval."""
-    seed: int = 42
-    batch_size: Annotated[int, Field(gt=0)] = 16
+    seed: Seed = 42
+    batch_size: Annotated[Int, Field(gt=0)] = 16
     generate: bool = True
     """Also let the model write freely, and count the answers outside the label set."""
-    max_new_tokens: Annotated[int, Field(gt=0)] = 16
+    max_new_tokens: Annotated[Int, Field(gt=0)] = 16
 
 
 class Config(Section):
     """One experiment."""
 
-    name: Annotated[str, Field(pattern=r"^[^\s/\\.][^\s/\\]*$", max_length=100)]
+    name: Annotated[str, Field(pattern=r"^[^\s/\\.\p{Cc}][^\s/\\\p{Cc}]*$", max_length=100)]
     task: TaskConfig = TaskConfig()
     data: DataConfig
     model: ModelConfig

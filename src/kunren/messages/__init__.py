@@ -41,7 +41,7 @@ def catalogue(area: str) -> dict[str, dict[str, str]]:
     return cast("dict[str, dict[str, str]]", tomllib.loads(source.read_text(encoding="utf-8")))
 
 
-def text(key: str, **fields: object) -> str:
+def text(key: str, /, **fields: object) -> str:
     """The message ``area.name`` in the language in use, with its placeholders filled.
 
     Raises:

@@ -1,0 +1,104 @@
+"""``kunren chat``: talk with a run's model."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kunren.cli.console import progress, say
+from kunren.messages import text
+
+
+class _History(click.ParamType[Any]):
+    name = "N|all"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if value == "all" or isinstance(value, int):
+            return value
+        if str(value).isdecimal():
+            return int(value)
+        return self.fail(text("cli.chat-bad-history", value=value), param, ctx)
+
+
+@click.command("chat", help=text("cli.help-chat"))
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--base", is_flag=True, help=text("cli.chat-base"))
+@click.option("--system", default=None, help=text("cli.chat-system"))
+@click.option(
+    "--history", type=_History(), default=0, show_default=True, help=text("cli.chat-history")
+)
+@click.option(
+    "--max-new-tokens",
+    type=click.IntRange(min=1),
+    default=256,
+    show_default=True,
+    help=text("cli.chat-max-new-tokens"),
+)
+@click.option(
+    "--temperature",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    help=text("cli.chat-temperature"),
+)
+@click.option(
+    "--top-p",
+    type=click.FloatRange(min=0, max=1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help=text("cli.chat-top-p"),
+)
+def command(
+    run: Path,
+    base: bool,
+    system: str | None,
+    history: Any,
+    max_new_tokens: int,
+    temperature: float,
+    top_p: float,
+) -> None:
+    """Read lines, stream answers; Ctrl+C or Ctrl+D ends cleanly."""
+    from kunren.use import Chat, Predictor
+
+    with progress() as shown:
+        predictor = Predictor.open(run, base=base, progress=shown)
+    chat = Chat(predictor, system, history)
+    which = text("cli.chat-which-base" if base else "cli.chat-which-tuned")
+    say(text("cli.chat-intro", which=which, history=_said(history)))
+    if chat.system:
+        say(text("cli.chat-system-is", system=chat.system))
+    sampling: dict[str, Any] = {"do_sample": False}
+    if temperature > 0:
+        sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p}
+    try:
+        while True:
+            said = _ask()
+            if not said.strip():
+                continue
+            for piece in chat.reply(said, max_new_tokens, **sampling):
+                sys.stdout.write(piece)
+                sys.stdout.flush()
+            sys.stdout.write("\n")
+    except (KeyboardInterrupt, EOFError):
+        sys.stdout.write("\n")
+        say(text("cli.chat-bye"))
+
+
+def _said(history: Any) -> str:
+    if history == "all":
+        return text("cli.chat-history-all")
+    return text("cli.chat-history-some", count=history) if history else text("cli.chat-history-none")
+
+
+def _ask() -> str:
+    if sys.stdin.isatty():
+        import readline  # noqa: F401  (line editing that knows multi-byte characters)
+
+        return input("> ")
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    return line.rstrip("\n")

@@ -1,0 +1,73 @@
+"""``kunren run``: one YAML, one experiment, one record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from kunren.cli.console import emit_json, format_option, print, progress, say, table
+from kunren.messages import text
+
+
+@click.command("run", help=text("cli.help-run"))
+@click.argument("config", required=False, type=click.Path(path_type=Path))
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help=text("cli.run-set"))
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    show_default="outputs/experiments",
+    help=text("cli.run-output"),
+)
+@click.option(
+    "--resume", type=click.Path(path_type=Path), default=None, help=text("cli.run-resume")
+)
+@format_option()
+def command(
+    config: Path | None,
+    overrides: tuple[str, ...],
+    output: Path | None,
+    resume: Path | None,
+    format_: str,
+) -> None:
+    """Run or resume an experiment and print its result."""
+    if (config is None) == (resume is None):
+        raise click.UsageError(text("cli.run-needs-one"))
+    if resume is not None and (overrides or output is not None):
+        raise click.UsageError(text("cli.run-resume-alone"))
+    from kunren import experiment
+
+    with progress() as shown:
+        if resume is not None:
+            result = experiment.resume(resume, shown)
+        else:
+            assert config is not None  # noqa: S101  (exactly one of the two, see above)
+            output = output or Path("outputs/experiments")
+            result = experiment.run(config, overrides, output, shown)
+    record = result.folder / "summary.md"
+    if format_ == "json":
+        emit_json(
+            {"run": str(result.folder), "record": str(record), "verdict": result.verdict}
+            | result.metrics
+        )
+        return
+    _show(result.metrics)
+    print("", text("cli.run-verdict", verdict=result.verdict))
+    print(text("cli.run-record", path=record))
+    for finding in result.findings:
+        if finding["severity"] != "info":
+            say(f"[{finding['severity']}] {finding['message']}")
+
+
+def _show(metrics: dict[str, object]) -> None:
+    from kunren.evaluation.score import HEADLINE, cell
+
+    systems = metrics["systems"]
+    assert isinstance(systems, dict)  # noqa: S101
+    rows = [
+        [text(f"cli.run-{name}"), *(cell(scores.get(metric)) for metric in HEADLINE)]
+        for name, scores in systems.items()
+    ]
+    columns = [text("cli.run-system"), *(text(f"cli.run-{metric}") for metric in HEADLINE)]
+    table(text("cli.run-title", rows=metrics["rows"]), columns, rows)

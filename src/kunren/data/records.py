@@ -1,0 +1,180 @@
+"""From one record of a data file to a conversation, or to what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from typing import cast, get_args
+
+from kunren.config.schema import Fields
+from kunren.data.normalize import is_blank
+from kunren.errors import Problem
+from kunren.nearest import nearest
+from kunren.textfile import excerpt
+from kunren.types import Message, Role, Where
+
+_ROLES: tuple[str, ...] = get_args(Role)
+_OTHER_NAMES = {
+    "human": "user",
+    "gpt": "assistant",
+    "bot": "assistant",
+    "model": "assistant",
+    "ai": "assistant",
+    "developer": "system",
+}
+_JAPANESE = re.compile(r"[ぁ-ゖァ-ヺ一-鿿]")
+
+
+def messages_of(
+    value: object, fields: Fields, where: Where
+) -> tuple[tuple[Message, ...], list[Problem]]:
+    """The conversation of a record: its messages, or its text and label as user and assistant.
+
+    Returns:
+        The messages, in order, and all problems; the messages are worth nothing if there are any.
+    """
+    checker = _Checker(fields, where)
+    if not isinstance(value, dict):
+        checker.wrong("not-an-object", found=_quoted(value))
+        return (), checker.problems
+    if value.get(fields.messages) is not None:
+        messages = checker.conversation(value[fields.messages])
+    else:
+        messages = checker.flat(value)
+    return messages, checker.problems
+
+
+def garbled(text: str) -> tuple[str, dict[str, object]] | None:
+    """How a text is garbled, as a problem's name and fields; None if it is not.
+
+    Found are characters that no text has (control characters, U+FFFD, half a surrogate pair) and
+    Japanese that was read in the wrong encoding and saved so: text that, encoded back, is UTF-8
+    for Japanese, which text that someone wrote is not.
+    """
+    for char in text:
+        bad = char == "\ufffd" or unicodedata.category(char) in ("Cc", "Cs")
+        if bad and char not in "\t\n\r":
+            return "garbled", {"character": f"U+{ord(char):04X}", "excerpt": excerpt(text)}
+    if text.isascii():
+        return None
+    for encoding in ("cp932", "latin-1", "cp1252"):
+        try:
+            repaired = text.encode(encoding).decode("utf-8")
+        except UnicodeError:
+            continue
+        # One is not enough: a rare kanji and a common one can by chance be a kanji and a letter.
+        if len(_JAPANESE.findall(repaired)) > 1:
+            return "mojibake", {"excerpt": excerpt(text), "repaired": excerpt(repaired)}
+    return None
+
+
+class _Checker:
+    """Reads one record and collects what is wrong with it."""
+
+    def __init__(self, fields: Fields, where: Where) -> None:
+        self._fields = fields
+        self._where = where
+        self.problems: list[Problem] = []
+
+    def wrong(self, name: str, **fields: object) -> None:
+        self.problems.append(Problem(f"data.{name}", self._where, fields))
+
+    def flat(self, record: dict[str, object]) -> tuple[Message, ...]:
+        """A text and its label."""
+        messages = []
+        turns: tuple[tuple[str, Role, str], ...] = (
+            ("text", "user", self._fields.text),
+            ("label", "assistant", self._fields.label),
+        )
+        for key, role, name in turns:
+            if name not in record:
+                self._missing(key, name, record)
+                continue
+            content = record[name]
+            if content is None or (isinstance(content, str) and is_blank(content)):
+                self.wrong(f"empty-{key}", field=name)
+            elif not isinstance(content, str):
+                self.wrong(f"{key}-type", field=name, found=_quoted(content))
+            elif self._readable(content, name):
+                messages.append(Message(role, content))
+        return tuple(messages)
+
+    def conversation(self, turns: object) -> tuple[Message, ...]:
+        """A list of messages."""
+        name = self._fields.messages
+        if not isinstance(turns, list):
+            self.wrong("messages-type", field=name, found=_quoted(turns))
+            return ()
+        if not turns:
+            self.wrong("no-messages", field=name)
+            return ()
+        messages = [self._message(turn, number) for number, turn in enumerate(turns, start=1)]
+        complete = tuple(message for message in messages if message is not None)
+        if len(complete) == len(turns):
+            self._order([message.role for message in complete])
+        return complete
+
+    def _message(self, turn: object, number: int) -> Message | None:
+        if not isinstance(turn, dict) or "role" not in turn or "content" not in turn:
+            self.wrong("message-shape", number=number, found=_quoted(turn))
+            return None
+        role, content = turn["role"], turn["content"]
+        if role not in _ROLES:
+            said = str(role)
+            meant = _OTHER_NAMES.get(said.casefold()) or nearest(said, _ROLES)
+            code = "unknown-role" if meant is None else "unknown-role-near"
+            self.wrong(code, number=number, role=excerpt(said), meant=meant)
+            return None
+        if content is None or (isinstance(content, str) and is_blank(content)):
+            self.wrong("empty-message", number=number, role=role)
+        elif not isinstance(content, str):
+            self.wrong("content-type", number=number, found=_quoted(content))
+            return None
+        elif not self._readable(content, f"{self._fields.messages}[{number}]"):
+            return None
+        return Message(cast("Role", role), content or "")
+
+    def _order(self, roles: list[Role]) -> None:
+        """A system prompt first if any, then user and assistant in turn, the answer last.
+
+        Chat templates, Gemma's among them, refuse anything else.
+        """
+        turns = roles[1:] if roles[0] == "system" else roles
+        offset = len(roles) - len(turns) + 1
+        if "assistant" not in turns:
+            self.wrong("no-answer")
+            return
+        for number, role in enumerate(turns):
+            if role == "system":
+                self.wrong("late-system", number=number + offset)
+                return
+            if number == 0 and role != "user":
+                self.wrong("first-not-user", number=offset)
+                return
+            if number and role == turns[number - 1]:
+                self.wrong("same-role-twice", number=number + offset, role=role)
+                return
+        if turns[-1] != "assistant":
+            self.wrong("ends-with-user", number=len(roles))
+
+    def _missing(self, key: str, name: str, record: dict[str, object]) -> None:
+        names = [str(k) for k in record]
+        in_use = self._fields.model_dump().values()
+        near = nearest(name, [n for n in names if n not in in_use])
+        said: dict[str, object] = {"key": f"data.fields.{key}", "field": name}
+        said["found"] = excerpt("、".join(names), 80) or "-"
+        if near is None:
+            self.wrong("missing-field", **said)
+        else:
+            self.wrong("missing-field-near", **said, nearest=near)
+
+    def _readable(self, text: str, field: str) -> bool:
+        found = garbled(text)
+        if found is not None:
+            self.wrong(found[0], field=field, **found[1])
+        return found is None
+
+
+def _quoted(value: object) -> str:
+    return excerpt(json.dumps(value, ensure_ascii=False, default=str), 40)

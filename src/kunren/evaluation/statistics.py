@@ -1,0 +1,142 @@
+"""How sure a number is: bootstrap intervals and paired tests, on rows, not items.
+
+Several items of one row are not independent, so rows are what is resampled and swapped. Everything
+works on per-row sums of a metric's statistics (see ``labels.py``), so a thousand resamples are one
+matrix product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from kunren.evaluation.labels import Floats, Indices
+from kunren.types import Verdict
+
+SIGNIFICANCE = 0.05
+"""A difference is called one when it would be rarer than this without any difference."""
+
+
+def group_rows(row_ids: Sequence[str]) -> tuple[Indices, int]:
+    """Number of the row that each item belongs to, [n_items], and how many rows there are."""
+    numbers: dict[str, int] = {}
+    of_item = [numbers.setdefault(row_id, len(numbers)) for row_id in row_ids]
+    return np.asarray(of_item, dtype=np.int64), len(numbers)
+
+
+def sum_by_row(statistics: Floats, rows: Indices, n_rows: int) -> Floats:
+    """Sum per-item statistics [n_items, k] within rows: [n_rows, k]."""
+    sums = np.zeros((n_rows, statistics.shape[1]))
+    np.add.at(sums, rows, statistics)
+    return sums
+
+
+def bootstrap_weights(n_rows: int, resamples: int, seed: int) -> Floats:
+    """How often each row is drawn in each resample, [resamples, n_rows].
+
+    Drawn once and used for every system and metric, so that they are compared on the same draws.
+    """
+    drawn = np.random.default_rng(seed).integers(0, n_rows, size=(resamples, n_rows))
+    flat = (drawn + np.arange(resamples)[:, None] * n_rows).ravel()
+    counts = np.bincount(flat, minlength=resamples * n_rows)
+    return counts.reshape(resamples, n_rows).astype(np.float64)
+
+
+def percentile_interval(values: Floats) -> tuple[float, float] | None:
+    """The 95 % percentile interval of bootstrap values (Efron & Tibshirani 1993, ch. 13).
+
+    Undefined (NaN) resamples are left out. None where all resamples agree: a width of zero would
+    claim a certainty that no sample gives.
+    """
+    known = values[~np.isnan(values)]
+    if known.size == 0 or known.min() == known.max():
+        return None
+    low, high = np.percentile(known, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def exact_interval(hits: int, n: int) -> tuple[float, float]:
+    """The exact 95 % interval of a proportion (Clopper & Pearson 1934).
+
+    For all-right and all-wrong samples, where the bootstrap has nothing to vary.
+    """
+    interval = stats.binomtest(hits, n).proportion_ci(confidence_level=0.95, method="exact")
+    return float(interval.low), float(interval.high)
+
+
+def mcnemar_midp(differences: Sequence[int] | NDArray[np.int64]) -> float:
+    """Two-sided mid-p value of the exact McNemar test, extended to rows of several items.
+
+    Conditions on the rows where the two systems differ and flips the sign of each with probability
+    1/2: p = P(|S| > |s|) + P(|S| = |s|) / 2, with s the sum of the differences. With one item a row
+    this is the mid-p McNemar test, which Fagerland, Lydersen & Laake (2013, BMC Medical Research
+    Methodology 13:91) recommend: it kept the nominal level in every case they tried, and the exact
+    conditional test is far too cautious for small samples.
+
+    Args:
+        differences: right answers of system a minus those of b, one number a row.
+
+    Returns:
+        The p value; 1.0 where no row differs.
+    """
+    sizes = np.abs(np.asarray(differences, dtype=np.int64))
+    sizes = sizes[sizes > 0]
+    if sizes.size == 0:
+        return 1.0
+    observed = abs(int(np.sum(differences)))
+    total = int(sizes.sum())
+    if (sizes == 1).all():
+        chance = stats.binom.pmf(np.arange(total + 1), total, 0.5)
+    else:
+        chance = np.ones(1)
+        for size in sizes:
+            wider = np.zeros(chance.size + int(size))
+            wider[: chance.size] += chance / 2
+            wider[int(size) :] += chance / 2
+            chance = wider
+    distance = np.abs(2 * np.arange(total + 1) - total)
+    beyond = float(chance[distance > observed].sum())
+    level = float(chance[distance == observed].sum())
+    return min(1.0, beyond + level / 2)
+
+
+def randomisation_p(
+    a: Floats,
+    b: Floats,
+    value: Callable[[Floats], Floats],
+    permutations: int,
+    seed: int,
+) -> float:
+    """Two-sided p value of the paired approximate randomisation test (Noreen 1989).
+
+    The answers of a and b are swapped row by row at random. For any metric of summed statistics;
+    chosen over a p value from the bootstrap, which calls differences real too easily on small
+    samples (Riezler & Maxwell 2005): on three rows it would be certain of anything unanimous.
+
+    Args:
+        a: per-row statistics of system a, [n_rows, k].
+        b: those of system b.
+        value: sums [..., k] → metric.
+        permutations: how many random swaps.
+        seed: of the swaps.
+    """
+    observed = abs(float(value(a.sum(axis=0)) - value(b.sum(axis=0))))
+    differing = (a != b).any(axis=1)
+    if not differing.any() or np.isnan(observed):
+        return 1.0
+    generator = np.random.default_rng(seed)
+    swapped = generator.integers(0, 2, size=(permutations, int(differing.sum())))
+    moved = swapped.astype(np.float64) @ (b - a)[differing]
+    shuffled = value(a.sum(axis=0) + moved) - value(b.sum(axis=0) - moved)
+    as_far = int((np.abs(shuffled) >= observed - 1e-12).sum())
+    return (as_far + 1) / (permutations + 1)
+
+
+def verdict(difference: float, p: float) -> Verdict:
+    """Better, worse, or not distinguishable at 5 %."""
+    if p >= SIGNIFICANCE or difference == 0:
+        return "indistinguishable"
+    return "better" if difference > 0 else "worse"

@@ -1,0 +1,322 @@
+"""The causal family: how a decoder-only model reads a conversation, and how an answer is read off.
+
+A row becomes one sequence of tokens by the model's own chat template. Prompts and training rows are
+cut from the same rendering, so that what is trained is what is asked later, token by token.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kunren.models.chat_template import render
+from kunren.models.label_trie import Forest, label_forest
+from kunren.models.packing import Segment, attention_mask, common_prefix, pack
+from kunren.progress import Task
+from kunren.types import Example, Item, Message, Prediction, Row
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+    from kunren.models.load import Loaded
+
+_MARK = "\ue000kunren\ue000"  # private use: stands for an answer while the template is rendered
+_LOGITS_BYTES = 256 * 2**20  # float32 logits held at once while labels are scored
+
+
+def _pieces(tokenizer: Any, messages: Sequence[Message]) -> list[tuple[str, bool]]:
+    """The rendered conversation, cut where answers begin and end: (text, is it trained?).
+
+    A trained piece is an answer and what the template puts after it, up to and including the first
+    special token (the end of the turn). Text after the last answer's end of turn is left out.
+    """
+    answers = [m.content.strip() for m in messages if m.role == "assistant"]
+    marked = [Message(m.role, _MARK) if m.role == "assistant" else m for m in messages]
+    parts = render(tokenizer, marked, add_generation_prompt=False).split(_MARK)
+    special = re.compile("|".join(re.escape(t) for t in _special_tokens(tokenizer)) or r"(?!)")
+    pieces = [(parts[0], False)]
+    for answer, after in zip(answers, parts[1:], strict=True):
+        end = special.search(after)
+        cut = end.end() if end else len(after)
+        pieces += [(answer + after[:cut], True), (after[cut:], False)]
+    return pieces[:-1]
+
+
+def _special_tokens(tokenizer: Any) -> list[str]:
+    added = [t.content for t in tokenizer.added_tokens_decoder.values() if t.special]
+    return sorted({*added, *tokenizer.all_special_tokens}, key=len, reverse=True)
+
+
+def _tokenize(
+    tokenizer: Any, rows: Sequence[Sequence[tuple[str, bool]]]
+) -> list[list[tuple[list[int], bool]]]:
+    """Token ids of every piece of every row.
+
+    The tokens up to a cut never depend on what follows it: a tokenizer that would merge across the
+    cut is made to begin anew there. Without that, a prompt could end in a token that no training
+    row ever had.
+    """
+    texts = [
+        "".join(t for t, _ in row[: n + 1]) for row in rows for n in range(len(row))
+    ]
+    if not texts:
+        return []
+    whole = iter(tokenizer(texts, add_special_tokens=False)["input_ids"])
+    tokenized = []
+    for row in rows:
+        ids: list[int] = []
+        cut: list[tuple[list[int], bool]] = []
+        for piece, trained in row:
+            grown = next(whole)
+            if grown[: len(ids)] == ids:
+                new = grown[len(ids) :]
+            else:
+                new = tokenizer(piece, add_special_tokens=False)["input_ids"]
+            ids = ids + new
+            cut.append((new, trained))
+        tokenized.append(cut)
+    return tokenized
+
+
+@dataclass(frozen=True)
+class Causal:
+    """A loaded causal model together with its reading of rows."""
+
+    loaded: Loaded
+
+    @property
+    def tokenizer(self) -> Any:
+        """The model's tokenizer."""
+        return self.loaded.tokenizer
+
+    @cached_property
+    def end_tokens(self) -> list[int]:
+        """Ids of the tokens that may end an answer."""
+        pieces = _pieces(self.tokenizer, [Message("user", "a"), Message("assistant", "b")])
+        last = _tokenize(self.tokenizer, [pieces])[0][-1][0][-1]
+        trained = {last} if self.tokenizer.decode([last]) in _special_tokens(self.tokenizer) else set()
+        configured = self.loaded.model.generation_config.eos_token_id
+        known = configured if isinstance(configured, list) else [configured]
+        return sorted(trained | {k for k in known if k is not None})
+
+    def encode(self, rows: Sequence[Row]) -> list[Example]:
+        """Rows as training examples; see ``encode`` of this module."""
+        return encode(self.tokenizer, rows)
+
+    def prompt(self, context: Sequence[Message]) -> list[int]:
+        """Token ids of a conversation up to where the model's answer begins."""
+        pieces = _pieces(self.tokenizer, [*context, Message("assistant", "")])
+        return [i for ids, _ in _tokenize(self.tokenizer, [pieces[:-1]])[0] for i in ids]
+
+    def prompts(self, items: Sequence[Item]) -> list[list[int]]:
+        """``prompt`` of every item's context."""
+        rows = [
+            _pieces(self.tokenizer, [*item.context, Message("assistant", "")])[:-1]
+            for item in items
+        ]
+        return [[i for ids, _ in row for i in ids] for row in _tokenize(self.tokenizer, rows)]
+
+    def label_tokens(self, labels: Sequence[str], context: Sequence[Message]) -> list[list[int]]:
+        """Token ids of each label as an answer to ``context``, with the end of the turn."""
+        rows = [_pieces(self.tokenizer, [*context, Message("assistant", la)]) for la in labels]
+        return [row[-1][0] for row in _tokenize(self.tokenizer, rows)]
+
+    def predict(
+        self, items: Sequence[Item], labels: Sequence[str], batch_size: int, task: Task
+    ) -> list[Prediction]:
+        """The most probable label of the closed set for each item, with all probabilities.
+
+        A label's probability is the product of its tokens' probabilities after the prompt, divided
+        by the sum over the set. ``task`` advances by one an item.
+        """
+        if not items:
+            return []
+        scores = self.score(items, labels, batch_size, task)
+        scores -= scores.max(axis=1, keepdims=True)
+        shares = np.exp(scores)
+        shares /= shares.sum(axis=1, keepdims=True)
+        best = shares.argmax(axis=1)
+        return [
+            Prediction(
+                item_id=item.id,
+                label=labels[b],
+                probability=float(share[b]),
+                probabilities=tuple(float(s) for s in share),
+            )
+            for item, share, b in zip(items, shares, best, strict=True)
+        ]
+
+    def score(
+        self, items: Sequence[Item], labels: Sequence[str], batch_size: int, task: Task
+    ) -> NDArray[np.float64]:
+        """Log-probability of each label's tokens after each item's prompt: [items, labels]."""
+        import torch
+
+        prompts = self.prompts(items)
+        forest = label_forest(self.label_tokens(labels, items[0].context))
+        vocabulary = self.loaded.model.config.get_text_config().vocab_size
+        rows = max(1, min(batch_size, _LOGITS_BYTES // (4 * vocabulary * forest.positions)))
+        scores = np.empty((len(items), len(labels)))
+        by_length = sorted(range(len(items)), key=lambda n: len(prompts[n]))
+        with torch.inference_mode():
+            for start in range(0, len(items), rows):
+                batch = by_length[start : start + rows]
+                scores[batch] = self._score_batch([prompts[n] for n in batch], forest)
+                task.advance(len(batch))
+        return scores
+
+    def _score_batch(self, prompts: Sequence[list[int]], forest: Forest) -> NDArray[np.float64]:
+        import torch
+
+        shared = common_prefix(prompts)
+        segments = [Segment(prompts[0][:shared])] if shared else []
+        root = 0 if shared else None
+        ends: list[list[int]] = []  # for each prompt: numbers of the segments read after
+        for prompt in prompts:
+            segments.append(Segment(prompt[shared:], root))
+            numbers = [len(segments) - 1]
+            for node in forest.nodes:
+                segments.append(Segment([node.token], numbers[node.parent]))
+                numbers.append(len(segments) - 1)
+            ends.append(numbers)
+        packed = pack(segments)
+        keep = torch.tensor(
+            [packed.starts[n] + len(segments[n].tokens) - 1 for row in ends for n in row]
+        )
+        logits = self._forward(packed, keep).view(len(prompts), forest.positions, -1)
+        wanted = torch.tensor(forest.steps_token, device=logits.device)
+        position = torch.tensor(forest.steps_position, device=logits.device)
+        log_z = logits.logsumexp(dim=-1)
+        steps = logits[:, position, wanted] - log_z[:, position]
+        total = torch.zeros(len(prompts), forest.labels, dtype=steps.dtype, device=steps.device)
+        total.index_add_(1, torch.tensor(forest.steps_label, device=steps.device), steps)
+        return total.double().cpu().numpy()
+
+    def _forward(self, packed: Any, keep: torch.Tensor) -> torch.Tensor:
+        """Float32 logits at the positions ``keep``: [positions, vocabulary]."""
+        config = self.loaded.model.config.get_text_config()
+        device = self.loaded.device
+        mask = attention_mask(
+            packed,
+            getattr(config, "layer_types", None),
+            getattr(config, "sliding_window", None),
+        )
+        moved = {k: m.to(device) for k, m in mask.items()} if isinstance(mask, dict) else mask.to(device)
+        out = self.loaded.model(
+            input_ids=packed.input_ids.to(device),
+            position_ids=packed.position_ids.to(device),
+            attention_mask=moved,
+            logits_to_keep=keep.to(device),
+            use_cache=False,
+        )
+        return out.logits[0].float()
+
+    def generate(
+        self, items: Sequence[Item], max_new_tokens: int, batch_size: int, task: Task
+    ) -> list[str]:
+        """Greedy free answers, one an item, without special tokens and outer white space.
+
+        ``task`` advances by one an item.
+        """
+        import torch
+
+        prompts = self.prompts(items)
+        answers = [""] * len(items)
+        by_length = sorted(range(len(items)), key=lambda n: len(prompts[n]))
+        for start in range(0, len(items), batch_size):
+            batch = by_length[start : start + batch_size]
+            width = max(len(prompts[n]) for n in batch)
+            pad = self.pad_token
+            ids = torch.tensor([[pad] * (width - len(prompts[n])) + prompts[n] for n in batch])
+            mask = torch.tensor(
+                [[0] * (width - len(prompts[n])) + [1] * len(prompts[n]) for n in batch]
+            )
+            out = self.loaded.model.generate(
+                input_ids=ids.to(self.loaded.device),
+                attention_mask=mask.to(self.loaded.device),
+                max_new_tokens=max_new_tokens,
+                do_sample=False,
+                eos_token_id=self.end_tokens,
+                pad_token_id=pad,
+            )
+            texts = self.tokenizer.batch_decode(out[:, width:], skip_special_tokens=True)
+            for n, text in zip(batch, texts, strict=True):
+                answers[n] = text.strip()
+            task.advance(len(batch))
+        return answers
+
+    def stream(
+        self, context: Sequence[Message], max_new_tokens: int, **sampling: Any
+    ) -> Iterator[str]:
+        """The answer to a conversation, piece by piece as it is written."""
+        from threading import Event, Thread
+
+        import torch
+        from transformers import StoppingCriteria, TextIteratorStreamer
+
+        ids = torch.tensor([self.prompt(context)], device=self.loaded.device)
+        streamer = TextIteratorStreamer(
+            self.tokenizer, skip_prompt=True, skip_special_tokens=True
+        )
+        left = Event()
+
+        class _Left(StoppingCriteria):  # type: ignore[misc]
+            def __call__(self, input_ids: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
+                return torch.full((len(input_ids),), left.is_set(), device=input_ids.device)
+
+        failed: list[BaseException] = []
+
+        def write() -> None:
+            try:
+                self.loaded.model.generate(
+                    input_ids=ids,
+                    attention_mask=torch.ones_like(ids),
+                    streamer=streamer,
+                    max_new_tokens=max_new_tokens,
+                    eos_token_id=self.end_tokens,
+                    pad_token_id=self.pad_token,
+                    stopping_criteria=[_Left()],
+                    **sampling,
+                )
+            except BaseException as error:  # noqa: BLE001  (raised again below, in the caller)
+                failed.append(error)
+                streamer.end()
+
+        thread = Thread(target=write, daemon=True)
+        thread.start()
+        try:
+            yield from streamer
+        finally:
+            left.set()
+            thread.join()
+        if failed:
+            raise failed[0]
+
+    @cached_property
+    def pad_token(self) -> int:
+        """A token to fill up with; it is never attended to."""
+        pad = self.tokenizer.pad_token_id
+        return int(self.end_tokens[0] if pad is None else pad)
+
+
+def encode(tokenizer: Any, rows: Sequence[Row]) -> list[Example]:
+    """Rows as training examples.
+
+    The loss mask covers, for every assistant turn, exactly the answer's tokens and the token that
+    ends the turn.
+    """
+    pieces = [_pieces(tokenizer, row.messages) for row in rows]
+    return [
+        Example(
+            row_id=row.id,
+            input_ids=tuple(i for ids, _ in cut for i in ids),
+            trained=tuple(trained for ids, trained in cut for _ in ids),
+        )
+        for row, cut in zip(rows, _tokenize(tokenizer, pieces), strict=True)
+    ]

@@ -1,0 +1,141 @@
+"""The text that a conversation becomes for a model, and what to do where a model brings none.
+
+A base model has no chat template; it is given one that its vocabulary was made for, so that a
+conversation costs few tokens and ends in a single token that the model can learn to emit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+from typing import TYPE_CHECKING, Literal, cast
+
+from jinja2.exceptions import TemplateError
+
+from kunren.errors import InputError, Problem
+from kunren.types import Message, Where
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+TemplateName = Literal["gemma", "chatml", "plain"]
+
+_MARKERS: tuple[tuple[TemplateName, str], ...] = (
+    ("gemma", "<start_of_turn>"),
+    ("chatml", "<|im_start|>"),
+)
+_PROBE = "kunren-probe"
+
+
+def ensure_chat_template(tokenizer: PreTrainedTokenizerBase) -> TemplateName | None:
+    """Give the tokenizer a chat template if it has none.
+
+    Gemma's turns if the vocabulary has ``<start_of_turn>``, ChatML if it has ``<|im_start|>``,
+    otherwise plain headings whose answers end in the tokenizer's end-of-sequence token.
+
+    Returns:
+        The name of the template that was given, or None if the tokenizer had one.
+
+    Raises:
+        InputError: only the plain template fits, and the tokenizer has no end-of-sequence token,
+            so that no answer could ever end.
+    """
+    if tokenizer.chat_template:
+        return None
+    vocabulary = tokenizer.get_vocab()
+    name: TemplateName = next((n for n, marker in _MARKERS if marker in vocabulary), "plain")
+    if name == "plain" and tokenizer.eos_token is None:
+        raise InputError(Problem("model.no-end-token"))
+    source = resources.files(__package__) / "chat_templates" / f"{name}.jinja"
+    tokenizer.chat_template = source.read_text(encoding="utf-8")
+    return name
+
+
+def merge_system(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The same conversation with its system message at the head of the first user turn."""
+    if not messages or messages[0].role != "system":
+        return tuple(messages)
+    system, *rest = messages
+    if rest and rest[0].role == "user":
+        first = Message("user", f"{system.content}\n\n{rest[0].content}")
+        return (first, *rest[1:])
+    return (Message("user", system.content), *rest)
+
+
+def render(
+    tokenizer: PreTrainedTokenizerBase,
+    messages: Sequence[Message],
+    add_generation_prompt: bool,
+    where: Where | None = None,
+) -> str:
+    """The conversation as the model reads it.
+
+    The text holds its special tokens, the first one included: encode it with
+    ``add_special_tokens=False``. Where the model's own template refuses or drops a system message,
+    it is merged into the first user turn.
+
+    Args:
+        tokenizer: one that has a chat template.
+        messages: the conversation so far.
+        add_generation_prompt: end with the opening of an assistant turn.
+        where: the place of the row, for the error.
+
+    Raises:
+        InputError: the template refuses the conversation (turns that do not alternate, say).
+    """
+    if messages and messages[0].role == "system" and not _takes_system(tokenizer):
+        messages = merge_system(messages)
+    try:
+        return _apply(tokenizer, messages, add_generation_prompt)
+    except TemplateError as error:
+        problem = Problem("model.template-refused", where, {"reason": error.message or str(error)})
+        raise InputError(problem) from error
+
+
+def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> int | None:
+    """The token that closes an assistant turn in the tokenizer's chat template.
+
+    Found by rendering a conversation and looking behind the answer. None if nothing stands there
+    and the tokenizer has no end-of-sequence token either.
+    """
+    turns = (Message("user", _PROBE), Message("assistant", _PROBE))
+    after = _apply(tokenizer, turns, False).rpartition(_PROBE)[2].lstrip()
+    ids = tokenizer(after, add_special_tokens=False).input_ids
+    return cast("int | None", ids[0] if ids else tokenizer.eos_token_id)
+
+
+def stop_at_turns(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Let generation end at the end of a turn as well as at the end of a text.
+
+    Only a special token counts: a template of plain words may close a turn with a line break, which
+    an answer may hold too.
+    """
+    configured = model.generation_config.eos_token_id
+    ends = set(configured if isinstance(configured, list) else [configured])
+    ends.add(tokenizer.eos_token_id)
+    turn = end_of_turn(tokenizer)
+    if turn in tokenizer.all_special_ids or (
+        turn in (added := tokenizer.added_tokens_decoder) and added[turn].special
+    ):
+        ends.add(turn)
+    model.generation_config.eos_token_id = sorted(i for i in ends if i is not None)
+
+
+def _takes_system(tokenizer: PreTrainedTokenizerBase) -> bool:
+    try:
+        said = _apply(tokenizer, (Message("system", _PROBE), Message("user", "?")), False)
+    except TemplateError:
+        return False
+    return _PROBE in said
+
+
+def _apply(
+    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], add_generation_prompt: bool
+) -> str:
+    turns = [{"role": m.role, "content": m.content} for m in messages]
+    return cast(
+        "str",
+        tokenizer.apply_chat_template(
+            turns, tokenize=False, add_generation_prompt=add_generation_prompt
+        ),
+    )

@@ -1,0 +1,209 @@
+"""From ``model.id`` to a folder that transformers can load.
+
+An id names, in this order: a package (``package:NAME``), a GGUF file, a local folder, a model on
+the hub. Whatever it is, the rest of kunren sees a folder with safetensors and a tokenizer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal
+
+from kunren.config.schema import ModelConfig
+from kunren.errors import InputError, Problem
+from kunren.messages import text
+from kunren.models.cache import make_once
+from kunren.models.convert import CONVERTER_VERSION, convert
+from kunren.models.gguf_header import is_gguf
+from kunren.models.packages import DEFAULT, PREFIX, fetch, package
+from kunren.progress import Progress, Silent, Task
+
+Kind = Literal["package", "gguf", "folder", "hub"]
+
+_HUB_ID = re.compile(r"[A-Za-z0-9_][\w.-]*(/[A-Za-z0-9_][\w.-]*)?", re.ASCII)
+_FILES = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt"]
+_NOT_FILES = ["*/*", "consolidated*"]  # the same weights again, in other formats
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt")
+
+
+def kind_of(model_id: str) -> Kind:
+    """What an id names, from its form and from what is on the disk."""
+    if model_id.startswith(PREFIX):
+        return "package"
+    if model_id.lower().endswith(".gguf"):
+        return "gguf"
+    if _path(model_id).exists() or not _HUB_ID.fullmatch(model_id):
+        return "folder"
+    return "hub"
+
+
+def check(model: ModelConfig) -> list[Problem]:
+    """What is wrong with ``model``, as far as it can be told without network and torch.
+
+    A hub id is only looked up in the local cache, and only where ``HF_HUB_OFFLINE`` forbids more.
+    """
+    match kind_of(model.id):
+        case "package":
+            try:
+                package(model.id.removeprefix(PREFIX))
+            except InputError as error:
+                return list(error.problems)
+            return []
+        case "gguf":
+            return _check_gguf(_path(model.id))
+        case "folder":
+            return _check_folder(model.id)
+        case "hub":
+            return _check_hub(model)
+
+
+def locate(model: ModelConfig, progress: Progress | None = None) -> Path:
+    """The folder of the model, fetched or converted first where that is needed.
+
+    Args:
+        model: what to find. A relative path is relative to the current folder.
+        progress: shows what is fetched and converted.
+
+    Raises:
+        InputError: there is no such model, it cannot be reached, or it cannot be used.
+    """
+    problems = check(model)
+    if problems:
+        raise InputError(problems)
+    shown = progress or Silent()
+    match kind_of(model.id):
+        case "package":
+            return fetch(package(model.id.removeprefix(PREFIX)), shown)
+        case "gguf":
+            return _converted(_path(model.id), shown)
+        case "folder":
+            return _path(model.id).absolute()
+        case "hub":
+            return _from_hub(model, shown)
+
+
+def _path(model_id: str) -> Path:
+    return Path(model_id).expanduser()
+
+
+def _check_gguf(path: Path) -> list[Problem]:
+    try:
+        if is_gguf(path):
+            return []
+    except OSError as error:
+        fields: dict[str, object] = {"path": path, "reason": error.strerror or error}
+        return [Problem("model.no-file", None, fields)]
+    return [Problem("model.not-gguf", None, {"path": path})]
+
+
+def _check_folder(model_id: str) -> list[Problem]:
+    path = _path(model_id)
+    fields: dict[str, object] = {"path": path, "id": model_id, "default": DEFAULT}
+    if not path.exists():
+        looks_local = path.is_absolute() or model_id.startswith((".", "~"))
+        code = "model.no-folder" if looks_local else "model.not-understood"
+        return [Problem(code, None, fields)]
+    if not path.is_dir():
+        return [Problem("model.not-a-folder", None, fields)]
+    names = set(os.listdir(path))  # noqa: PTH208 (names alone are wanted)
+    if "config.json" not in names:
+        adapter = "adapter_config.json" in names
+        return [Problem("model.is-adapter" if adapter else "model.no-config", None, fields)]
+    problems = []
+    try:
+        json.loads((path / "config.json").read_text(encoding="utf-8"))
+    except ValueError:
+        problems.append(Problem("model.broken-config", None, fields))
+    if not any(name.endswith(".safetensors") for name in names):
+        problems.append(Problem("model.no-safetensors", None, {"model": path}))
+    if not names.intersection(_TOKENIZER_FILES):
+        problems.append(Problem("model.no-tokenizer", None, fields))
+    return problems
+
+
+def _check_hub(model: ModelConfig) -> list[Problem]:
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    if not constants.HF_HUB_OFFLINE:
+        return []
+    found = try_to_load_from_cache(model.id, "config.json", revision=model.revision)
+    if isinstance(found, str):
+        return []
+    return [Problem("model.hub-offline", None, {"id": model.id, "default": DEFAULT})]
+
+
+def _converted(path: Path, progress: Progress) -> Path:
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    said = json.dumps([sha256, CONVERTER_VERSION])
+    key = f"{path.stem.lstrip('.')}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"
+    record = {"source": path.name, "gguf_sha256": sha256}
+
+    def make(folder: Path, scraps: Path) -> None:
+        convert(path.absolute(), folder, scraps, record, progress)
+
+    # The copy without vocabulary, and bfloat16 weights, which are four times what 4 bits were.
+    return make_once(key, make, 5 * path.stat().st_size, progress)
+
+
+def _from_hub(model: ModelConfig, progress: Progress) -> Path:
+    from huggingface_hub import errors, snapshot_download
+
+    fields: dict[str, object] = {
+        "id": model.id,
+        "revision": model.revision or "main",
+        "default": DEFAULT,
+    }
+    wanted = [*_FILES, "*.py"] if model.trust_remote_code else _FILES
+    try:
+        with progress.stage(text("model.from-hub"), None) as task:
+            folder = snapshot_download(
+                model.id,
+                revision=model.revision,
+                allow_patterns=wanted,
+                ignore_patterns=_NOT_FILES,
+                tqdm_class=_bar_into(task),
+            )
+    except errors.GatedRepoError as error:
+        raise InputError(Problem("model.hub-gated", None, fields)) from error
+    except errors.RevisionNotFoundError as error:
+        raise InputError(Problem("model.hub-no-revision", None, fields)) from error
+    except errors.RepositoryNotFoundError as error:
+        raise InputError(Problem("model.hub-no-model", None, fields)) from error
+    except _network_errors() as error:
+        fields["reason"] = str(error).splitlines()[0]
+        raise InputError(Problem("model.hub-unreachable", None, fields)) from error
+    found = Path(folder)
+    if not any(found.glob("*.safetensors")):
+        raise InputError(Problem("model.no-safetensors", None, {"model": model.id}))
+    return found
+
+
+def _network_errors() -> tuple[type[Exception], ...]:
+    """What huggingface_hub raises besides OSError: errors of the httpx that it is built on."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return OSError, *(base for base in HfHubHTTPError.__bases__ if issubclass(base, Exception))
+
+
+def _bar_into(task: Task) -> Any:
+    """A bar for huggingface_hub that draws nothing and notes the bytes beside ours."""
+    tqdm: Any = import_module("tqdm").tqdm
+
+    class Bytes(tqdm):  # type: ignore[misc]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            self.counts_bytes, self.seen = kwargs.get("unit") == "B", 0.0
+            super().__init__(*args, **{**kwargs, "disable": True})
+
+        def update(self, n: float | None = 1) -> bool:
+            self.seen += n or 0
+            if self.counts_bytes and self.seen:
+                task.note(f"{self.seen / 1e6:.0f} MB")
+            return bool(super().update(n))
+
+    return Bytes

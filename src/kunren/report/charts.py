@@ -1,0 +1,204 @@
+"""Pictures of a run: loss curve, label frequency, confusion. PNG bytes, the same for the same run.
+
+matplotlib is used through its objects alone, without pyplot's global state, and with the Japanese
+font that matplotlib-fontja brings, so that no font of the machine matters.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, wraps
+from typing import Any, ParamSpec, TypeVar
+
+import matplotlib as mpl
+import matplotlib_fontja
+import numpy as np
+from matplotlib import font_manager
+from matplotlib.figure import Figure
+
+from kunren.messages import text
+from kunren.records.predictions import Predicted
+from kunren.records.trainlog import Epoch
+from kunren.report.format import clip, emoji_name
+
+TRAIN, VALIDATION = "#9aa7b8", "#1f6feb"
+GOLD, TUNED = "#9aa7b8", "#1f6feb"
+DPI = 144
+
+MOST_LABELS = 30
+"""A chart with more labels than this cannot be read."""
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _styled(draw: Callable[P, R]) -> Callable[P, R]:
+    """Draw with our font: matplotlib decides on fonts when a text is made."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> R:
+        with mpl.rc_context({"font.family": _font_family(), "font.size": 10}):
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+@_styled
+def loss_curve(
+    log: Sequence[Mapping[str, float | None]], epochs: Sequence[Epoch], best: int | None
+) -> bytes | None:
+    """Training loss by step, evaluation loss by epoch, and the epoch whose weights were kept."""
+    steps = [(e, v) for row in log if (e := row.get("epoch")) and _finite(v := row.get("loss"))]
+    evaluated = [
+        (e.number, e.evaluation["eval_loss"])
+        for e in epochs
+        if _finite(e.evaluation.get("eval_loss"))
+    ]
+    if not steps and not evaluated:
+        return None
+    figure, axes = _figure(7.2, 3.8)
+    if steps:
+        axes.plot(*zip(*steps, strict=True), color=TRAIN, lw=1.2, label=text("record.train-loss"))
+    if evaluated:
+        axes.plot(
+            *zip(*evaluated, strict=True),
+            color=VALIDATION,
+            lw=2,
+            marker="o",
+            label=text("record.validation-loss"),
+        )
+    kept = dict(evaluated).get(best or 0)
+    if best is not None and kept is not None:
+        axes.plot([best], [kept], "o", ms=13, mfc="none", mec="#d1242f", mew=2)
+        axes.annotate(
+            text("record.best-epoch-mark", epoch=best),
+            (best, kept),
+            textcoords="offset points",
+            xytext=(0, 14),
+            ha="center",
+            color="#d1242f",
+        )
+    axes.set_xlabel(text("record.epoch"))
+    axes.set_ylabel(text("record.loss"))
+    axes.set_ylim(bottom=0)
+    axes.margins(y=0.15)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.legend(frameon=False)
+    return _png(figure)
+
+
+@_styled
+def label_frequency(rows: Sequence[Predicted], labels: Sequence[str]) -> bytes | None:
+    """How often each label stands in gold, and how often the tuned model answers it."""
+    answered = [a.label for row in rows if (a := row.systems.get("tuned")) is not None and a.label]
+    if not answered:
+        return None
+    gold, said = Counter(row.gold for row in rows), Counter(answered)
+    known = sorted({*labels, *gold}, key=lambda label: (-gold[label], -said[label], label))
+    shown = known[:MOST_LABELS]
+    figure, axes = _figure(7.2, 1.2 + 0.3 * len(shown))
+    place = np.arange(len(shown))
+    axes.barh(place - 0.2, [gold[x] for x in shown], 0.38, color=GOLD, label=text("record.gold"))
+    axes.barh(
+        place + 0.2, [said[x] for x in shown], 0.38, color=TUNED, label=text("record.predicted")
+    )
+    axes.set_yticks(place, [drawable(label) for label in shown])
+    axes.invert_yaxis()
+    axes.set_ylim(len(shown) - 0.4, -0.6)
+    axes.set_xlabel(text("record.test-items"))
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
+    return _png(figure)
+
+
+@_styled
+def confusion(cells: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> bytes | None:
+    """Gold against predicted label of the tuned model; the most confused labels if there are many.
+
+    Args:
+        cells: ``confusion.tuned`` of ``eval_metrics.json``.
+        labels: the closed set.
+    """
+    known = [cell for cell in cells if cell["predicted"] is not None]
+    if not known:
+        return None
+    wrong: Counter[str] = Counter()
+    for cell in known:
+        if cell["gold"] != cell["predicted"]:
+            wrong.update({cell["gold"]: cell["count"], cell["predicted"]: cell["count"]})
+    present = {cell[side] for cell in known for side in ("gold", "predicted")}
+    names = [label for label in (*labels, *sorted(present - {*labels})) if label in present]
+    if len(names) > MOST_LABELS:
+        worst = {label for label, _ in wrong.most_common(MOST_LABELS)}
+        names = [label for label in names if label in worst] or names[:MOST_LABELS]
+    index = {label: n for n, label in enumerate(names)}
+    table = np.zeros((len(names), len(names)))
+    for cell in known:
+        if cell["gold"] in index and cell["predicted"] in index:
+            table[index[cell["gold"]], index[cell["predicted"]]] += cell["count"]
+    side = 2.4 + 0.3 * len(names)
+    figure, axes = _figure(side, side)
+    axes.imshow(table, cmap="Blues", vmin=0, vmax=max(1.0, table.max()))
+    for row, column in np.argwhere(table > 0):
+        dark = table[row, column] > table.max() / 2
+        axes.text(
+            column,
+            row,
+            f"{table[row, column]:.0f}",
+            ha="center",
+            va="center",
+            fontsize=8,
+            color="white" if dark else "black",
+        )
+    shown = [drawable(label) for label in names]
+    axes.set_xticks(range(len(names)), shown, rotation=90)
+    axes.set_yticks(range(len(names)), shown)
+    axes.set_xlabel(text("record.predicted"))
+    axes.set_ylabel(text("record.gold"))
+    axes.spines[:].set_visible(False)
+    return _png(figure)
+
+
+def drawable(label: str) -> str:
+    """The label if the font has all its characters, else its emoji name, else escaped."""
+    if all(ord(c) in _characters() for c in label):
+        return clip(label, 14).replace("$", r"\$")
+    name = emoji_name(label)
+    if name is not None:
+        return clip(name, 14)
+    kept = "".join(c if ord(c) in _characters() else f"U+{ord(c):04X}" for c in label)
+    return clip(kept, 14).replace("$", r"\$")
+
+
+@cache
+def _font_family() -> str:
+    path = matplotlib_fontja.get_font_ttf_path()
+    font_manager.fontManager.addfont(path)
+    return str(font_manager.FontProperties(fname=path).get_name())
+
+
+@cache
+def _characters() -> frozenset[int]:
+    font = font_manager.get_font(matplotlib_fontja.get_font_ttf_path())
+    return frozenset(font.get_charmap())
+
+
+def _finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
+
+
+def _figure(width: float, height: float) -> tuple[Any, Any]:
+    figure = Figure(figsize=(width, height), layout="constrained", dpi=DPI)
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _png(figure: Any) -> bytes:
+    held = io.BytesIO()
+    figure.savefig(held, format="png", metadata={"Software": None})
+    return held.getvalue()

@@ -1,0 +1,95 @@
+"""How things are written in a report: numbers, labels, and text that came from data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import emoji
+
+from kunren.messages import language, text
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_SPACE = re.compile(r"\s+")
+_MARKUP = re.compile(
+    r"[\\`*|~$]"  # always
+    r"|(?<!\w)_|_(?!\w)"  # emphasis, but not snake_case
+    r"|\](?=[(\[:])"  # the middle of a link
+)
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+_ENTITY = re.compile(r"&(?=#?\w+;)")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table for both Markdown and HTML; cells are plain text, escaped when written.
+
+    Attributes:
+        columns: headings.
+        rows: cells.
+        align: one letter a column: ``l`` or ``r``.
+        marked: numbers of the rows that stand out.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    align: str
+    marked: frozenset[int] = frozenset()
+
+
+def clean(said: str) -> str:
+    """Text without control characters and without marks that turn the writing direction."""
+    return _CONTROL.sub(" ", said)
+
+
+def markdown(said: str) -> str:
+    """Any text as one line of Markdown that shows it literally, also within a table.
+
+    Only what would be read as markup is escaped, so that the source stays readable. The line must
+    not begin a block: it stands in a table, behind a list's dash, or after words of ours.
+    """
+    line = _SPACE.sub(" ", clean(said)).strip()
+    line = _TAG.sub("&lt;", _ENTITY.sub("&amp;", line))
+    return _MARKUP.sub(r"\\\g<0>", line)
+
+
+def clip(said: str, limit: int = 80) -> str:
+    """The beginning of a text, on one line."""
+    line = _SPACE.sub(" ", clean(said)).strip()
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def emoji_name(label: str) -> str | None:
+    """The short name of a single emoji in the language in use; None for any other text."""
+    if not emoji.is_emoji(label):
+        return None
+    said: str = emoji.demojize(label, language=language())
+    return said.strip(":").replace("_", " ") if said != label else None
+
+
+def answer(label: str | None, probability: float | None = None) -> str:
+    """An answer with its probability: ``😢 (0.83)``; a dash where there is none."""
+    if label is None:
+        return "—"
+    return label if probability is None else f"{label} ({probability:.2f})"
+
+
+def decimal(value: float | None, digits: int = 4) -> str:
+    """A number, or a dash."""
+    return "—" if value is None else f"{value:.{digits}f}"
+
+
+def scientific(value: float | None) -> str:
+    """A learning rate: 0.00003 → ``3e-05``; a dash where there is none."""
+    return "—" if value is None else f"{value:.3g}"
+
+
+def duration(seconds: float) -> str:
+    """``45 秒``, ``3 分 12 秒``, ``1 時間 05 分``."""
+    whole = round(seconds)
+    if whole < 60:
+        return text("record.seconds", seconds=whole)
+    if whole < 3600:
+        return text("record.minutes", minutes=whole // 60, seconds=whole % 60)
+    return text("record.hours", hours=whole // 3600, minutes=whole % 3600 // 60)

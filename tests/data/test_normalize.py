@@ -1,0 +1,48 @@
+"""What counts as the same text."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kunren.data.normalize import is_blank, normalize
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ＡＢＣ　１２３", "abc 123"),
+        ("ｶﾞｷﾞ", "ガギ"),
+        ("が", "か\u3099"),
+        ("やった〜", "やった～"),
+        ("1−2", "1－2"),
+        (" a\n\tb ", "a b"),
+        ("❤", "❤️"),
+        ("ゼロ\u200b幅", "ゼロ幅"),
+        ("Straße", "STRASSE"),
+        ("㍿", "株式会社"),
+    ],
+)
+def test_the_same(one: str, other: str) -> None:
+    assert normalize(one) == normalize(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("か", "が"), ("あ", "ア"), ("👨‍👩‍👧", "👨👩👧"), ("行った", "いった"), ("a", "ab")],
+)
+def test_not_the_same(one: str, other: str) -> None:
+    assert normalize(one) != normalize(other)
+
+
+@given(st.text())
+def test_once_is_enough(text: str) -> None:
+    assert normalize(normalize(text)) == normalize(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "blank"), [("", True), (" 　\n\u200b\ufeff", True), ("。", False)]
+)
+def test_blank(text: str, blank: bool) -> None:
+    assert is_blank(text) == blank

@@ -1,0 +1,278 @@
+"""Splits have the right sizes, are balanced, leak nothing, and can be made again."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from kunren.config.schema import Split
+from kunren.data.duplicates import groups, overlaps, question
+from kunren.data.read import Files
+from kunren.data.split import Splits, apportion, largest_remainder, split, split_files
+from kunren.errors import InputError
+from kunren.types import Message, Row, Where
+
+
+def row(number: int, text: str, label: str) -> Row:
+    messages = (Message("user", text), Message("assistant", label))
+    return Row(f"r{number}", messages, Where("rows.jsonl", number))
+
+
+def rows_of(pairs: Sequence[tuple[str, str]]) -> list[Row]:
+    return [row(n, text, label) for n, (text, label) in enumerate(pairs, start=1)]
+
+
+def label_of(one: Row) -> str:
+    return one.messages[-1].content
+
+
+def sides(splits: Splits) -> dict[str, tuple[Row, ...]]:
+    return {"train": splits.train, "validation": splits.validation, "test": splits.test}
+
+
+LABELS = st.sampled_from("abcdefgh")
+DISTINCT = st.lists(LABELS, min_size=3, max_size=120).map(
+    lambda labels: rows_of([(f"text {n}", label) for n, label in enumerate(labels)])
+)
+TEXTS = st.integers(0, 40).flatmap(lambda n: st.sampled_from([f"t{n}", f"T{n}", f" ｔ{n}　"]))
+REPEATED = st.lists(st.tuples(TEXTS, LABELS), min_size=3, max_size=120).map(rows_of)
+
+
+@st.composite
+def shares(draw: st.DrawFn, least: int = 1, most: int = 49) -> Split:
+    """Any shares; each held-out side has between ``least`` and ``most`` hundredths."""
+    hundredths = draw(st.tuples(st.integers(least, most), st.integers(least, most)))
+    return Split(
+        train=1 - sum(hundredths) / 100,
+        validation=hundredths[0] / 100,
+        test=hundredths[1] / 100,
+        seed=draw(st.integers(0, 2**32 - 1)),
+    )
+
+
+@given(DISTINCT, shares())
+def test_sizes_are_exact(rows: list[Row], config: Split) -> None:
+    found = split(rows, label_of, config)
+    sizes = [len(found.train), len(found.test), len(found.validation)]
+    expected = largest_remainder(len(rows), [config.train, config.test, config.validation])
+    if min(expected) > 0:
+        assert sizes == expected
+    assert min(sizes) > 0
+    assert sum(sizes) == len(rows)
+
+
+@given(REPEATED, shares())
+def test_every_row_is_on_one_side_and_copies_are_together(rows: list[Row], config: Split) -> None:
+    assume(len(groups(rows)) >= 3)
+    found = sides(split(rows, label_of, config))
+    assert all(found.values())
+    assert sorted(r.id for side in found.values() for r in side) == sorted(r.id for r in rows)
+    for side in found.values():
+        assert all(a.where.line < b.where.line for a, b in pairwise(side))  # type: ignore[operator]
+    asked = [{question(r) for r in side} for side in found.values()]
+    assert not asked[0] & asked[1]
+    assert not asked[0] & asked[2]
+    assert not asked[1] & asked[2]
+
+
+@given(
+    st.lists(LABELS, min_size=40, max_size=80),
+    st.lists(st.tuples(st.integers(2, 9), LABELS), max_size=10),
+    shares(least=5),
+)
+def test_single_rows_make_up_for_groups(
+    singles: list[str], copied: list[tuple[int, str]], config: Split
+) -> None:
+    pairs = [(f"single {n}", label) for n, label in enumerate(singles)]
+    pairs += [(f"copied {n}", la) for n, (size, la) in enumerate(copied) for _ in range(size)]
+    rows = rows_of(pairs)
+    found = split(rows, label_of, config)
+    expected = largest_remainder(len(rows), [config.train, config.test, config.validation])
+    assert [len(found.train), len(found.test), len(found.validation)] == expected
+    assert {label_of(r) for r in found.train} == {label_of(r) for r in rows}
+
+
+@given(st.lists(LABELS, min_size=60, max_size=120), shares(least=5, most=40))
+def test_every_label_is_trained(labels: list[str], config: Split) -> None:
+    rows = rows_of([(f"text {n}", label) for n, label in enumerate(labels)])
+    assert {label_of(r) for r in split(rows, label_of, config).train} == set(labels)
+
+
+@given(st.lists(st.integers(10, 30), min_size=2, max_size=8), shares(most=40))
+def test_labels_are_shared_out_as_the_sizes_are(sizes: list[int], config: Split) -> None:
+    pairs = [(f"{label} {n}", f"{label}") for label, size in enumerate(sizes) for n in range(size)]
+    found = sides(split(rows_of(pairs), label_of, config))
+    for name, share in (("validation", config.validation), ("test", config.test)):
+        counted = Counter(map(label_of, found[name]))
+        for label, size in enumerate(sizes):
+            assert abs(counted[str(label)] - size * share) < 2
+
+
+@given(REPEATED, shares(), st.randoms(use_true_random=False))
+def test_neither_order_nor_ids_matter(
+    rows: list[Row], config: Split, chance: random.Random
+) -> None:
+    assume(len(groups(rows)) >= 3)
+    first = split(rows, label_of, config)
+    assert split(rows, label_of, config) == first
+    shuffled = [replace(r, id=f"other {r.id}") for r in rows]
+    chance.shuffle(shuffled)
+    second = split(shuffled, label_of, config)
+    for name, side in sides(first).items():
+        assert Counter(r.messages for r in side) == Counter(r.messages for r in sides(second)[name])
+    back = [replace(r, id=r.id.removeprefix("other ")) for r in shuffled]
+    assert split(back, label_of, config).fingerprint == first.fingerprint
+
+
+def demo() -> list[Row]:
+    """As the shipped example: 25 labels, ten rows each."""
+    return rows_of([(f"ツイート {n}", f"{n % 25:02}") for n in range(250)])
+
+
+def test_the_demo_is_split_evenly() -> None:
+    found = split(demo(), label_of, Split())
+    for side, each in ((found.train, 8), (found.validation, 1), (found.test, 1)):
+        assert set(Counter(map(label_of, side)).values()) == {each}
+        assert len({label_of(r) for r in side}) == 25
+
+
+def test_the_seed_decides() -> None:
+    one, two = (split(demo(), label_of, Split(seed=seed)) for seed in (1, 2))
+    assert {r.id for r in one.test} != {r.id for r in two.test}
+    assert one.fingerprint != two.fingerprint
+
+
+def test_rare_labels_go_to_training_first() -> None:
+    pairs = [(f"x{n}", "often") for n in range(90)] + [(f"y{n}", f"rare{n}") for n in range(10)]
+    found = split(rows_of(pairs), label_of, Split())
+    assert len({label_of(r) for r in found.train}) == 11
+    assert {label_of(r) for r in (*found.validation, *found.test)} == {"often"}
+
+
+def test_copied_rows_of_a_minority_are_held_out_too() -> None:
+    # Oversampling a rare label by copying its rows is common; the label must still be tested.
+    pairs = [(f"x{n}", "often") for n in range(180)] + [(f"y{n}", "rare") for n in range(10)] * 2
+    found = split(rows_of(pairs), label_of, Split())
+    assert len(found.train) == 160
+    for side in (found.validation, found.test):
+        assert Counter(map(label_of, side)) == {"often": 18, "rare": 2}
+
+
+def test_copies_with_other_spelling_and_label_stay_together() -> None:
+    pairs = [(f"x{n}", "a") for n in range(30)]
+    pairs += [("Ｘ０ ", "b"), ("x0", "b"), ("x１", "a"), ("x2　", "b")]
+    found = split(rows_of(pairs), label_of, Split())
+    ids = [{r.id for r in side} for side in sides(found).values()]
+    for together in ({"r1", "r31", "r32"}, {"r2", "r33"}, {"r3", "r34"}):
+        assert any(together <= side for side in ids)
+
+
+def test_the_same_text_under_two_system_prompts_is_not_a_copy() -> None:
+    rows = demo()[:2]
+    system = Message("system", "s")
+    other = replace(rows[0], id="z", messages=(system, *rows[0].messages))
+    assert len(groups([*rows, other])) == 3
+
+
+def test_half_of_all_rows_the_same_text() -> None:
+    pairs = [("same", "a")] * 60 + [(f"x{n}", "b") for n in range(40)]
+    found = split(rows_of(pairs), label_of, Split())
+    assert (len(found.train), len(found.validation), len(found.test)) == (80, 10, 10)
+
+
+def test_a_group_larger_than_any_side_leaves_none_empty() -> None:
+    pairs = [("same", "a")] * 95 + [(f"x{n}", "b") for n in range(5)]
+    found = split(rows_of(pairs), label_of, Split())
+    assert min(len(side) for side in sides(found).values()) >= 1
+    assert sum(len(side) for side in sides(found).values()) == 100
+
+
+@pytest.mark.parametrize("pairs", [[], [("x", "a")], [("x", "a"), ("Ｘ", "b"), ("y", "a")]])
+def test_too_few_different_rows(pairs: list[tuple[str, str]]) -> None:
+    with pytest.raises(InputError) as caught:
+        split(rows_of(pairs), label_of, Split())
+    assert "少なくとも 3 件" in str(caught.value)
+
+
+def files(train: list[Row], validation: list[Row] | None, test: list[Row] | None) -> Files:
+    held = [None if rows is None else tuple(rows) for rows in (validation, test)]
+    return Files(tuple(train), held[0], held[1], ())
+
+
+def test_named_files_are_taken_as_they_are() -> None:
+    rows = demo()
+    found = split_files(files(rows[:9], rows[9:11], rows[11:12]), label_of, Split())
+    assert list(found.train) == rows[:9]
+    assert list(found.validation) == rows[9:11]
+    assert list(found.test) == rows[11:12]
+
+
+def test_one_named_file_leaves_its_share_to_training() -> None:
+    rows = demo()
+    found = split_files(files(rows[:200], None, rows[200:]), label_of, Split())
+    assert (len(found.train), len(found.validation), len(found.test)) == (180, 20, 50)
+    found = split_files(files(rows[:200], rows[200:], None), label_of, Split(train=0.6, test=0.3))
+    assert (len(found.train), len(found.validation), len(found.test)) == (140, 50, 60)
+
+
+def test_no_named_files_is_split() -> None:
+    assert split_files(files(demo(), None, None), label_of, Split()) == split(
+        demo(), label_of, Split()
+    )
+
+
+def test_fingerprint_covers_ids_contents_and_sides() -> None:
+    rows = demo()
+    base = split_files(files(rows[:8], rows[8:9], rows[9:10]), label_of, Split()).fingerprint
+    renamed = [replace(rows[0], id="new"), *rows[1:8]]
+    edited = [row(1, "別の文", "00"), *rows[1:8]]
+    for changed in (
+        files(renamed, rows[8:9], rows[9:10]),
+        files(edited, rows[8:9], rows[9:10]),
+        files(rows[:8], rows[9:10], rows[8:9]),
+        files(rows[:7], rows[8:9], rows[9:10]),
+    ):
+        assert split_files(changed, label_of, Split()).fingerprint != base
+    turned = files(rows[:8][::-1], rows[8:9], rows[9:10])
+    assert split_files(turned, label_of, Split()).fingerprint == base
+
+
+def test_overlaps_know_rows_not_questions() -> None:
+    train = rows_of([("x", "a"), ("y", "a"), ("y", "a")])
+    test = rows_of([("ｘ", "b"), ("Y", "a")])
+    (problem,) = overlaps({"train": train, "test": test})
+    assert problem.where == Where("rows.jsonl", 2)
+    assert "data.train" in str(problem)
+    assert "rows.jsonl:2）" in str(problem)
+
+
+@given(st.lists(st.tuples(st.floats(0, 50), st.integers(0, 50)), min_size=1), st.data())
+def test_apportion_sums_and_keeps_its_limits(
+    pairs: list[tuple[float, int]], data: st.DataObject
+) -> None:
+    ideals, most = [i for i, _ in pairs], [m for _, m in pairs]
+    total = data.draw(st.integers(0, sum(most)))
+    found = apportion(total, ideals, most)
+    assert sum(found) == total
+    assert all(0 <= n <= limit for n, limit in zip(found, most, strict=True))
+
+
+@given(st.integers(0, 10_000), st.lists(st.integers(1, 100), min_size=1, max_size=10))
+def test_largest_remainder_is_within_one(total: int, weights: list[int]) -> None:
+    found = largest_remainder(total, weights)
+    assert sum(found) == total
+    ideals = [total * weight / sum(weights) for weight in weights]
+    assert all(abs(n - ideal) < 1 for n, ideal in zip(found, ideals, strict=True))
+
+
+def test_rounding_of_floats_costs_no_row() -> None:
+    assert largest_remainder(100, [0.71, 0.29]) == [71, 29]
+    with pytest.raises(ValueError, match="at most 3 fit"):
+        apportion(4, [2.0, 2.0], [1, 2])

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from kunren.evaluation import statistics
+from kunren.evaluation.labels import Floats
+
+
+def ratio(sums: Floats) -> Floats:
+    return np.asarray(sums[..., 0] / sums[..., 1])
+
+
+def test_mcnemar_midp_of_a_published_example() -> None:
+    # Bentur et al., as in the supplement of Fagerland et al. 2013: 1 and 7 discordant pairs of 21.
+    assert statistics.mcnemar_midp([-1] * 7 + [1] + [0] * 13) == pytest.approx(0.0390625)
+
+
+def test_mcnemar_midp_of_balanced_pairs() -> None:
+    # Same source: where both counts are equal, 1 minus half the point probability.
+    assert statistics.mcnemar_midp([1, 1, -1, -1]) == pytest.approx(1 - 0.375 / 2)
+
+
+def test_mcnemar_without_differences_proves_nothing() -> None:
+    assert statistics.mcnemar_midp([0, 0, 0]) == 1.0
+    assert statistics.mcnemar_midp([]) == 1.0
+
+
+@pytest.mark.parametrize("differences", [[2, 1, -1, 3], [2, -2, 1], [5], [1, 1, 2, 0, -1]])
+def test_mcnemar_of_rows_with_several_items_by_enumeration(differences: list[int]) -> None:
+    sizes = [abs(d) for d in differences if d]
+    sums = [
+        abs(sum(s * z for s, z in zip(signs, sizes, strict=True)))
+        for signs in product((-1, 1), repeat=len(sizes))
+    ]
+    observed = abs(sum(differences))
+    expected = (sum(s > observed for s in sums) + sum(s == observed for s in sums) / 2) / len(sums)
+    assert statistics.mcnemar_midp(differences) == pytest.approx(expected)
+
+
+def test_three_rows_are_never_a_proof() -> None:
+    assert statistics.mcnemar_midp([1, 1, 1]) > statistics.SIGNIFICANCE
+    a, b = np.array([[1.0, 1]] * 3), np.array([[0.0, 1]] * 3)
+    assert statistics.randomisation_p(a, b, ratio, 1000, 0) > statistics.SIGNIFICANCE
+
+
+def test_randomisation_by_enumeration() -> None:
+    a = np.array([[1.0, 1], [1, 1], [1, 1], [0, 1], [1, 1]])
+    b = np.array([[0.0, 1], [0, 1], [0, 1], [1, 1], [0, 1]])
+    observed = abs(float(ratio(a.sum(0)) - ratio(b.sum(0))))
+    count = 0
+    for swaps in product((0, 1), repeat=5):
+        s = np.array(swaps)[:, None]
+        x, y = np.where(s, b, a), np.where(s, a, b)
+        count += abs(float(ratio(x.sum(0)) - ratio(y.sum(0)))) >= observed - 1e-12
+    p = statistics.randomisation_p(a, b, ratio, 20_000, 1)
+    assert p == pytest.approx(count / 32, abs=0.015)
+
+
+def test_clopper_pearson_of_three_in_three() -> None:
+    low, high = statistics.exact_interval(3, 3)
+    assert low == pytest.approx(0.025 ** (1 / 3))
+    assert high == 1.0
+
+
+def test_bootstrap_interval_of_a_proportion_is_the_normal_one_on_many_rows() -> None:
+    rng = np.random.default_rng(3)
+    hits = (rng.random(2000) < 0.7).astype(float)
+    by_row = np.stack([hits, np.ones(2000)], axis=1)
+    weights = statistics.bootstrap_weights(2000, 1000, 42)
+    interval = statistics.percentile_interval(ratio(weights @ by_row))
+    assert interval is not None
+    half = 1.96 * np.sqrt(0.7 * 0.3 / 2000)
+    assert interval[0] == pytest.approx(hits.mean() - half, abs=0.003)
+    assert interval[1] == pytest.approx(hits.mean() + half, abs=0.003)
+
+
+def test_bootstrap_weights_draw_rows_with_replacement_and_repeat() -> None:
+    weights = statistics.bootstrap_weights(30, 500, 7)
+    assert (weights.sum(axis=1) == 30).all()
+    assert weights.mean(axis=0) == pytest.approx(np.ones(30), abs=0.2)
+    assert (weights == statistics.bootstrap_weights(30, 500, 7)).all()
+    assert not (weights == statistics.bootstrap_weights(30, 500, 8)).all()
+
+
+def test_items_of_a_row_stay_together() -> None:
+    rng = np.random.default_rng(0)
+    hits = (rng.random(60) < 0.5).astype(float)
+    single = np.stack([hits, np.ones(60)], axis=1)
+    rows, n_rows = statistics.group_rows([str(n // 5) for n in range(300)])
+    copies = statistics.sum_by_row(np.repeat(single, 5, axis=0), rows, n_rows)
+    assert n_rows == 60
+    weights = statistics.bootstrap_weights(60, 300, 1)
+    once = statistics.percentile_interval(ratio(weights @ single))
+    assert statistics.percentile_interval(ratio(weights @ copies)) == pytest.approx(once)
+
+
+def test_no_interval_where_nothing_varies() -> None:
+    assert statistics.percentile_interval(np.full(10, 0.5)) is None
+    assert statistics.percentile_interval(np.full(10, np.nan)) is None
+
+
+@pytest.mark.parametrize(
+    ("difference", "p", "expected"),
+    [
+        (0.1, 0.01, "better"),
+        (-0.1, 0.01, "worse"),
+        (0.1, 0.05, "indistinguishable"),
+        (0.0, 0.01, "indistinguishable"),
+    ],
+)
+def test_verdict(difference: float, p: float, expected: str) -> None:
+    assert statistics.verdict(difference, p) == expected

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from kunren.config.schema import EvaluateConfig
+from kunren.evaluation.score import best_baseline, cell, evaluate, find_pair, verdict_sentence
+from kunren.messages import use_language
+from kunren.types import Item, Message, Prediction
+
+LABELS = ["甲", "乙", "丙"]
+
+
+@pytest.fixture(autouse=True)
+def japanese() -> Iterator[None]:
+    use_language("ja")
+    yield
+    use_language("ja")
+
+
+def items(count: int) -> list[Item]:
+    return [Item(str(n), str(n), (Message("user", "x"),), LABELS[n % 3]) for n in range(count)]
+
+
+def hits(asked: list[Item], right: range | list[int]) -> list[Prediction]:
+    """Right at the given places, elsewhere the next label."""
+    return [
+        Prediction(i.id, i.answer if n in right else LABELS[(LABELS.index(i.answer) + 1) % 3])
+        for n, i in enumerate(asked)
+    ]
+
+
+def metrics(count: int = 60, /, **right: range | list[int]) -> dict[str, Any]:
+    asked = items(count)
+    said = {system: hits(asked, places) for system, places in right.items()}
+    return evaluate(asked, LABELS, said, EvaluateConfig(bootstrap=200))
+
+
+def test_has_the_form_of_the_design() -> None:
+    found = json.loads(json.dumps(metrics(base=range(20), tuned=range(50), majority=range(20))))
+    assert found["schema"] == 1
+    assert found["rows"] == 60
+    assert list(found["systems"]) == ["base", "tuned", "majority"]
+    keys = {"value", "ci95", "n_scored", "n_unscored", "signature", "reason"}
+    for scores in found["systems"].values():
+        assert set(scores) == {"accuracy", "macro_f1", "out_of_set_rate", "generated_accuracy"}
+        assert all(set(score) == keys for score in scores.values())
+    pairs = [(p["a"], p["b"], p["metric"]) for p in found["paired"]]
+    assert pairs == [
+        ("tuned", other, metric)
+        for other in ("base", "majority")
+        for metric in ("accuracy", "macro_f1")
+    ]
+    assert set(found["paired"][0]) >= {"a", "b", "metric", "difference", "ci95", "p", "verdict"}
+    assert found["systems"]["tuned"]["accuracy"]["signature"] == (
+        "accuracy|v1|labels:3|decode:closed-set"
+    )
+
+
+def test_intervals_hold_the_value_and_verdicts_follow() -> None:
+    found = metrics(base=range(20), tuned=range(50))
+    for scores in found["systems"].values():
+        low, high = scores["accuracy"]["ci95"]
+        assert low < scores["accuracy"]["value"] < high
+    pair = find_pair(found, "base")
+    assert pair is not None
+    assert pair["difference"] == pytest.approx(0.5)
+    assert pair["ci95"][0] > 0
+    assert (pair["verdict"], pair["test"]) == ("better", "mcnemar-midp")
+
+
+def test_the_same_call_gives_the_same_numbers() -> None:
+    assert metrics(base=range(9), tuned=range(30)) == metrics(base=range(9), tuned=range(30))
+
+
+def test_identical_systems_are_indistinguishable() -> None:
+    found = metrics(base=range(20), tuned=range(20))
+    assert {p["verdict"] for p in found["paired"]} == {"indistinguishable"}
+    assert {p["p"] for p in found["paired"]} == {1.0}
+
+
+def test_three_rows_claim_nothing() -> None:
+    found = metrics(3, base=[], tuned=range(3))
+    assert {p["verdict"] for p in found["paired"]} == {"indistinguishable"}
+    tuned = found["systems"]["tuned"]
+    assert tuned["accuracy"]["value"] == 1.0
+    assert tuned["accuracy"]["ci95"][0] < 0.3  # exact, since the bootstrap has nothing to vary
+    assert tuned["macro_f1"]["ci95"] is None
+    assert tuned["macro_f1"]["reason"]
+
+
+def test_items_of_one_row_count_as_one_row() -> None:
+    asked = [Item(str(n), str(n // 4), (Message("user", "x"),), "甲") for n in range(12)]
+    wrong = [Prediction(i.id, "乙") for i in asked]
+    right = [Prediction(i.id, "甲") for i in asked]
+    said = {"base": wrong, "tuned": right}
+    found = evaluate(asked, LABELS, said, EvaluateConfig(bootstrap=100))
+    assert (found["rows"], found["items"]) == (3, 12)
+    assert find_pair(found, "base")["verdict"] == "indistinguishable"  # type: ignore[index]
+    assert found["systems"]["tuned"]["accuracy"]["ci95"][0] < 0.3
+
+
+def test_unanswered_items_are_left_out_of_both_sides_of_a_pair() -> None:
+    asked = items(4)
+    tuned = hits(asked, range(4))
+    base = [Prediction("0", "甲"), Prediction("1", None), *hits(asked, [])[2:]]
+    found = evaluate(asked, LABELS, {"base": base, "tuned": tuned}, EvaluateConfig())
+    pair = find_pair(found, "base")
+    assert pair is not None
+    assert pair["difference"] == pytest.approx(1 - 1 / 3)
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+@pytest.mark.parametrize(("base", "vs_base"), [(5, "b"), (28, "i"), (55, "w"), (None, "-")])
+@pytest.mark.parametrize(("trivial", "vs_trivial"), [(5, "b"), (31, "i"), (55, "w"), (None, "-")])
+def test_every_verdict_is_one_sentence_with_its_numbers(
+    language: Any, base: int | None, vs_base: str, trivial: int | None, vs_trivial: str
+) -> None:
+    use_language(language)
+    right: dict[str, range | list[int]] = {"tuned": range(30)}
+    right |= {"base": range(base)} if base is not None else {}
+    right |= {"majority": range(trivial)} if trivial is not None else {}
+    found = metrics(**right)
+    said = verdict_sentence(found)
+    assert "60" in said
+    assert "50.0 %" in said
+    if base is not None:
+        assert find_pair(found, "base")["verdict"][0] == vs_base  # type: ignore[index]
+        assert f"{100 * base / 60:.1f} %" in said
+    if trivial is not None:
+        assert find_pair(found, "majority")["verdict"][0] == vs_trivial  # type: ignore[index]
+        assert f"{100 * trivial / 60:.1f} %" in said
+    if language == "ja":
+        assert said.count("。") == 1
+
+
+def test_the_best_baseline_is_the_one_compared_with() -> None:
+    found = metrics(base=range(5), tuned=range(30), majority=range(20), tfidf_logreg=range(45))
+    assert best_baseline(found) == "tfidf_logreg"
+    assert "TF-IDF" in verdict_sentence(found)
+    assert "及びません" in verdict_sentence(found)
+
+
+def test_no_tuned_predictions() -> None:
+    assert "何も言えません" in verdict_sentence(metrics(base=range(5)))
+
+
+def test_cells() -> None:
+    score = {"value": 0.456, "ci95": [0.3, 0.609]}
+    assert cell(score) == "45.6 % [30.0, 60.9]"
+    assert cell({"value": 0.0, "ci95": None}) == "0.0 %"
+    assert cell({"value": None, "ci95": None}) == "—"
+    assert cell(None) == "—"
