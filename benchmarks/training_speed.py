@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -80,7 +80,7 @@ def ours(model: Any, examples: Sequence[Example], tuning: str, shared: bool, ste
             examples[: steps * BATCH],
             examples[:BATCH],
             config,
-            TuningConfig(kind=tuning),
+            TuningConfig(kind=tuning),  # type: ignore[arg-type]
             Path(folder),
             resume=False,
             progress=Silent(),
@@ -101,7 +101,7 @@ class Clock(TrainerCallback):
 def trl(model: Any, examples: Sequence[Example], autocast: bool, tokenizer: Any, steps: int) -> Any:
     """Rows/s of each step but the first."""
     from datasets import Dataset
-    from trl import SFTConfig, SFTTrainer
+    from trl import SFTConfig, SFTTrainer  # type: ignore[attr-defined]
 
     data = Dataset.from_list(
         [
@@ -139,14 +139,15 @@ def measure(rounds: int, steps: int, peer_steps: int) -> list[dict[str, Any]]:
     tokenizer = load_tokenizer(folder, MODEL)
     examples = {s: causal.encode(tokenizer, rows(s)) for s in (True, False)}
     table = []
+    tunings: tuple[Literal["full", "lora"], ...] = ("full", "lora")
     for shared in (True, False):
-        for tuning in ("full", "lora"):
+        for tuning in tunings:
             speeds: dict[str, list[float]] = {"kunren": [], "trl bf16": [], "trl autocast": []}
             for _ in range(rounds):
                 for name, seen in speeds.items():
                     autocast = name == "trl autocast"
                     dtype = torch.float32 if autocast else torch.bfloat16
-                    model = load(folder, TuningConfig(kind=tuning), dtype)  # type: ignore[arg-type]
+                    model = load(folder, TuningConfig(kind=tuning), dtype)
                     if name == "kunren":
                         seen += ours(model, examples[shared], tuning, shared, steps)
                     else:
@@ -163,7 +164,8 @@ def measure(rounds: int, steps: int, peer_steps: int) -> list[dict[str, Any]]:
 def line(result: dict[str, Any]) -> str:
     own = result["kunren"]
     peers = "".join(
-        f" {result[peer]:.2f} | {own / result[peer]:.1f}× |" for peer in ("trl bf16", "trl autocast")
+        f" {result[peer]:.2f} | {own / result[peer]:.1f}× |"
+        for peer in ("trl bf16", "trl autocast")
     )
     return f"| {result['rows']} | {result['tuning']} | {own:.1f} |{peers}"
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 
 # Before anything imports huggingface_hub, which reads it once.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
 
 MakeModel = Callable[[Path], Path]
 
@@ -29,11 +26,12 @@ _SINGLE_TOKENS = (
 )
 
 
-def make_tokenizer() -> PreTrainedTokenizerFast:
+def make_tokenizer() -> Any:
     """A tokenizer built as Gemma's is: BPE with byte fallback, spaces as ▁, Gemma's turns."""
     from tokenizers import Tokenizer, decoders, models, normalizers, processors
     from transformers import PreTrainedTokenizerFast
 
+    make: Any = PreTrainedTokenizerFast
     tokens = [*_SPECIAL, *(f"<0x{byte:02X}>" for byte in range(256)), *_SINGLE_TOKENS, "日本"]
     vocabulary = {token: number for number, token in enumerate(tokens)}
     backend = Tokenizer(
@@ -53,7 +51,7 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
         single="<bos> $A", special_tokens=[("<bos>", vocabulary["<bos>"])]
     )
     backend.add_special_tokens(list(_SPECIAL))
-    return PreTrainedTokenizerFast(
+    return make(
         tokenizer_object=backend,
         bos_token="<bos>",
         eos_token="<eos>",

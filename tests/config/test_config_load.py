@@ -201,6 +201,11 @@ def test_misspelt_required_section_is_not_called_missing(tmp_path: Path) -> None
     assert not any("必須" in message for message in found)
 
 
+def test_misspelt_key_does_not_replace_the_right_one(tmp_path: Path) -> None:
+    (only,) = complaint(tmp_path, HEAD + "trian: {epochs: 0}\ntrain: {epochs: 3}\n")
+    assert "「train」ですか" in only
+
+
 def test_full_width_text_in_values_is_fine(tmp_path: Path) -> None:
     text = (
         HEAD

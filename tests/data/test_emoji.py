@@ -63,7 +63,18 @@ def test_not_one_emoji(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["🇯", "🇯🇵🇺🇸", "🏽", "😀🏽", "\ufe0f", "\u200d", "😀\u200d", "1\ufe0f", "1\u20e3\u20e3"],
+    [
+        "🇯",
+        "🇯🇵🇺🇸",
+        "🏽",
+        "😀🏽",
+        "\ufe0f",
+        "\u200d",
+        "😀\u200d",
+        "1\ufe0f",
+        "1\u20e3\u20e3",
+        "\ufe0f😀",
+    ],
 )
 def test_parts_of_emoji_are_none(text: str) -> None:
     assert not is_emoji(text)

@@ -16,7 +16,12 @@ from kunren.models.gguf_header import read_header
 from kunren.models.packages import PACKAGES
 from kunren.progress import Silent
 
-TEXTS = ("今日はいい天気", "日本語 と  English\n", "🫠👨‍👩‍👧😀", "<start_of_turn>user\nはい<end_of_turn>\n")
+TEXTS = (
+    "今日はいい天気",
+    "日本語 と  English\n",
+    "🫠👨‍👩‍👧😀",
+    "<start_of_turn>user\nはい<end_of_turn>\n",
+)
 
 
 def converted(gguf_path: Path, folder: Path) -> Path:

@@ -215,3 +215,18 @@ def test_exact_spelling_wins_over_one_that_looks_the_same() -> None:
 )
 def test_parse_emoji(generated: str, label: str | None) -> None:
     assert task("emoji").parse(generated, ("😀", "❤️", "👍")) == label
+
+
+# --- the default system prompt ---
+
+
+def test_empty_system_prompt_is_none_at_all() -> None:
+    (row,) = task(system="").prepare([chat("a", "喜")])
+    assert [role for role, _ in contents(row)] == ["user", "assistant"]
+
+
+def test_default_system_prompt_names_the_labels_while_they_are_few() -> None:
+    assert "国際、経済" in task().default_system(("国際", "経済"))
+    assert "絵文字" in task("emoji").default_system(("😀", "😢"))
+    many = tuple(f"分類{n}" for n in range(500))
+    assert "分類499" not in task().default_system(many)

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import tiny
+import tiny  # type: ignore[import-not-found]
 import torch
 
 from kunren.config.schema import TrainConfig, TuningConfig
@@ -44,7 +44,7 @@ def kill_at(event: int) -> None:
         (MasterAdamW, "step"),
         (checkpoint, "save_file"),
         (torch, "save"),
-        (os, "replace"),
+        (Path, "replace"),
         (shutil, "rmtree"),
     ):
         setattr(owner, name, counted(getattr(owner, name)))
@@ -55,7 +55,9 @@ def run(folder: Path) -> None:
     model.config.attention_dropout = 0.1
     for layer in model.model.layers:
         layer.self_attn.attention_dropout = 0.1  # so that the random state matters
-    config = TrainConfig(epochs=4, learning_rate=1e-2, batch_size=4, gradient_accumulation=2, metric="loss")
+    config = TrainConfig(
+        epochs=4, learning_rate=1e-2, batch_size=4, gradient_accumulation=2, metric="loss"
+    )
     fitted = fit(
         model,
         tiny.PAD,
@@ -71,7 +73,7 @@ def run(folder: Path) -> None:
     for parameter in model.parameters():
         digest.update(parameter.detach().float().numpy().tobytes())
     history = [{k: v for k, v in row.items() if k != "rows_per_second"} for row in fitted.history]
-    print(
+    print(  # noqa: T201
         json.dumps(
             {
                 "weights": digest.hexdigest(),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny
+import tiny  # type: ignore[import-not-found]
 import torch
 
 from kunren.config.schema import EarlyStopping, TrainConfig, TuningConfig
@@ -21,7 +21,9 @@ def run(folder: Path, model: Any = None, **settings: Any) -> Fitted:
     evaluate = settings.pop("evaluate", None)
     resume = settings.pop("resume", False)
     train = settings.pop("train", tiny.rows(20))
-    config = TrainConfig(**{"epochs": 3, "learning_rate": 1e-2, "batch_size": 4, "metric": "loss"} | settings)
+    config = TrainConfig.model_validate(
+        {"epochs": 3, "learning_rate": 1e-2, "batch_size": 4, "metric": "loss"} | settings
+    )
     return fit(
         tiny.gemma() if model is None else model,
         tiny.PAD,
@@ -181,9 +183,10 @@ def killed(folder: Path, *events: int) -> dict[str, Any]:
 
 def test_killed_at_any_moment_and_resumed_it_ends_the_same(tmp_path: Path) -> None:
     undisturbed = killed(tmp_path / "undisturbed")
-    assert undisturbed["left"] == ["best-9.safetensors", "checkpoint-12"] or len(
-        undisturbed["left"]
-    ) == 2
+    assert (
+        undisturbed["left"] == ["best-9.safetensors", "checkpoint-12"]
+        or len(undisturbed["left"]) == 2
+    )
     # Three steps an epoch, then about seven events of saving: before, amid and after each.
     disturbed = killed(tmp_path / "disturbed", 2, 4, 5, 6, 8, 9, 10, 5, 7, 12, 13)
     assert disturbed == undisturbed

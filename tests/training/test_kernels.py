@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import pytest
-import tiny
+import tiny  # type: ignore[import-not-found]
 import torch
 from peft import LoraConfig, get_peft_model
 from torch.nn.functional import cross_entropy, scaled_dot_product_attention
@@ -42,7 +42,7 @@ def step(model: Any, *, fast: bool) -> tuple[float, dict[str, torch.Tensor]]:
     model.zero_grad()
     with fast_cpu(model, CPU) if fast else nullcontext():
         loss = LabelLoss()(model(**batch), labels)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
     return loss.item(), {n: p.grad for n, p in model.named_parameters() if p.requires_grad}
 
 
@@ -69,7 +69,7 @@ def test_in_bf16_it_is_about_as_near_to_float32_as_transformers(make: Callable[.
     def off(gradients: dict[str, torch.Tensor]) -> float:
         return float(sum((gradients[n].float() - expected[n]).norm() for n in expected))
 
-    # Attention scores are rounded to bf16, as in transformers' own eager attention; sdpa keeps them.
+    # Scores are rounded to bf16, as in transformers' own eager attention; sdpa keeps them.
     assert off(fast) < 1.6 * off(eager)
 
 
@@ -79,9 +79,9 @@ def forwards(model: PreTrainedModel) -> list[str]:
 
 def test_the_forwards_are_swapped_and_put_back() -> None:
     model = tiny.gemma(torch.bfloat16)
-    with pytest.raises(RuntimeError, match="inside"), fast_cpu(model, CPU):
+    with suppress(KeyError), fast_cpu(model, CPU):
         swapped = forwards(model)
-        raise RuntimeError("inside")
+        raise KeyError
     assert {"model.norm", "model.layers.0.self_attn", "lm_head"} <= set(swapped)
     assert not forwards(model)
     with fast_cpu(model, torch.device("cuda")):
@@ -112,8 +112,9 @@ def test_block_attention_is_masked_attention(prefix: int, window: int | None) ->
     allowed = ((row[:, None] == row) | (row == 0)) & (distance >= 0)
     if window is not None:
         allowed &= distance < window
+    first = [x.transpose(0, 1)[None] for x in (q, k, v)]
     expected = scaled_dot_product_attention(
-        *(x.transpose(0, 1)[None] for x in (q, k, v)), attn_mask=allowed, scale=0.3, enable_gqa=True
+        first[0], first[1], first[2], allowed, scale=0.3, enable_gqa=True
     )[0].transpose(0, 1)
     torch.testing.assert_close(out, expected)
     grad = torch.randn_like(out)

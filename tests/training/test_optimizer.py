@@ -21,7 +21,7 @@ def test_a_relative_step_of_1e_5_does_not_vanish_in_bf16() -> None:
     plain = nn.Parameter(weight.detach().clone())
     reference = torch.optim.AdamW([plain], lr=1e-5, weight_decay=0.0)
     for _ in range(1000):
-        (weight.float().sum()).backward()
+        (weight.float().sum()).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         plain.grad = torch.ones_like(plain)
         reference.step()
@@ -40,9 +40,8 @@ def test_in_float32_it_is_adamw_after_clipping(max_grad_norm: float) -> None:
     )
     matrices = [p for p in theirs.parameters() if p.ndim > 1]
     vectors = [p for p in theirs.parameters() if p.ndim == 1]
-    reference = torch.optim.AdamW(
-        [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}], lr=1e-2, weight_decay=0.1
-    )
+    groups: list[dict[str, Any]] = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
+    reference = torch.optim.AdamW(groups, lr=1e-2, weight_decay=0.1)
     for seed in range(5):
         x = torch.randn(6, 5, generator=torch.Generator().manual_seed(seed))
         ours(x).square().sum().backward()
@@ -59,7 +58,7 @@ def test_in_float32_it_is_adamw_after_clipping(max_grad_norm: float) -> None:
 def test_a_saved_state_is_taken_over_bit_by_bit() -> None:
     def steps(weight: nn.Parameter, optimizer: MasterAdamW, count: int) -> None:
         for _ in range(count):
-            (weight.float() * 3).square().sum().backward()
+            (weight.float() * 3).square().sum().backward()  # type: ignore[no-untyped-call]
             optimizer.step()
 
     weight, optimizer = one(0.3, torch.bfloat16, lr=1e-4)
@@ -82,14 +81,14 @@ def test_a_saved_state_is_taken_over_bit_by_bit() -> None:
 def test_micro_batches_add_up_in_float32() -> None:
     weight, optimizer = one(1.0, torch.bfloat16, lr=1e-5, max_grad_norm=1e9)
     for factor in (1.0, *[2**-9] * 64):  # each too small to change a bf16 sum of 1
-        (weight * factor).float().sum().backward()
+        (weight * factor).float().sum().backward()  # type: ignore[no-untyped-call]
     assert weight.grad is None
     assert optimizer.grad_norm() == pytest.approx((1 + 64 / 512) * 4, rel=1e-6)
 
 
 def test_gradients_left_in_place_are_used_as_they_are() -> None:
     weight, optimizer = one(1.0, torch.float32, lr=0.1, take_gradients=False)
-    weight.sum().backward()
+    weight.sum().backward()  # type: ignore[no-untyped-call]
     assert weight.grad is not None
     optimizer.step()
     assert weight.mean().item() == pytest.approx(0.9, abs=1e-6)
@@ -98,5 +97,5 @@ def test_gradients_left_in_place_are_used_as_they_are() -> None:
 def test_detached_it_no_longer_takes_gradients() -> None:
     weight, optimizer = one(1.0, torch.float32, lr=0.1)
     optimizer.detach()
-    weight.sum().backward()
+    weight.sum().backward()  # type: ignore[no-untyped-call]
     assert weight.grad is not None

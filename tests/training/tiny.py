@@ -20,7 +20,9 @@ VOCABULARY = 97
 PAD = 0
 
 
-def gemma(dtype: torch.dtype = torch.float32, *, window: int = 64, seed: int = 0) -> PreTrainedModel:
+def gemma(
+    dtype: torch.dtype = torch.float32, *, window: int = 64, seed: int = 0
+) -> PreTrainedModel:
     torch.manual_seed(seed)
     config = Gemma3TextConfig(
         vocab_size=VOCABULARY,
@@ -38,7 +40,6 @@ def gemma(dtype: torch.dtype = torch.float32, *, window: int = 64, seed: int = 0
         eos_token_id=1,
         bos_token_id=2,
         tie_word_embeddings=True,
-        attn_implementation="sdpa",
     )
     return _ready(Gemma3ForCausalLM(config), dtype)
 
@@ -56,7 +57,6 @@ def llama(dtype: torch.dtype = torch.float32, *, seed: int = 0) -> PreTrainedMod
         pad_token_id=PAD,
         eos_token_id=1,
         bos_token_id=2,
-        attn_implementation="sdpa",
     )
     return _ready(LlamaForCausalLM(config), dtype)
 
@@ -68,13 +68,13 @@ def _ready(model: PreTrainedModel, dtype: torch.dtype) -> PreTrainedModel:
                 parameter.add_(torch.randn_like(parameter) * 0.2)
             else:
                 parameter.mul_(4)  # so that attention is not uniform
-    model.to(dtype)
+    model.to(dtype)  # type: ignore[arg-type]
     freeze_embeddings(model)
     return model
 
 
 def freeze_embeddings(model: PreTrainedModel) -> None:
-    for module in (model.get_input_embeddings(), model.get_output_embeddings()):
+    for module in (model.get_input_embeddings(), model.get_output_embeddings()):  # type: ignore[no-untyped-call]
         module.requires_grad_(False)
 
 

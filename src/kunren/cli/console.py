@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -67,12 +68,20 @@ def emit_json(value: object) -> None:
 
 def table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table to standard output; columns after the first are right-aligned numbers."""
-    made = Table(title=escape(title) if title else None, title_justify="left", header_style="bold")
+    made = Table(
+        title=escape(title) if title else None,
+        title_justify="left",
+        title_style="bold",
+        header_style="bold",
+        box=SIMPLE_HEAD,
+    )
     for number, column in enumerate(columns):
-        made.add_column(escape(column), justify="left" if number == 0 else "right")
+        side = "left" if number == 0 else "right"
+        made.add_column(escape(column), justify=side, no_wrap=True)  # type: ignore[arg-type]
     for row in rows:
         made.add_row(*(escape(cell) for cell in row))
-    out.print(made)
+    # Wider than the terminal if it must be: numbers cut to fit would be worth nothing.
+    Console(file=out.file, highlight=False, width=max(out.width, 120)).print(made, crop=False)
 
 
 def show_error(error: KunrenError) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -61,13 +62,22 @@ def command(
 
 
 def _show(metrics: dict[str, object]) -> None:
-    from kunren.evaluation.score import HEADLINE, cell
+    from kunren.evaluation.score import HEADLINE
 
     systems = metrics["systems"]
     assert isinstance(systems, dict)  # noqa: S101
     rows = [
-        [text(f"cli.run-{name}"), *(cell(scores.get(metric)) for metric in HEADLINE)]
+        [text(f"cli.run-{name}"), *(_cell(scores[metric]) for metric in HEADLINE)]
         for name, scores in systems.items()
     ]
     columns = [text("cli.run-system"), *(text(f"cli.run-{metric}") for metric in HEADLINE)]
     table(text("cli.run-title", rows=metrics["rows"]), columns, rows)
+
+
+def _cell(score: dict[str, Any]) -> str:
+    """A score in percent with its interval; a dash where there is none."""
+    if score["value"] is None:
+        return "—"
+    interval = score["ci95"]
+    said = f"{100 * score['value']:.1f}"
+    return said if interval is None else f"{said} [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"

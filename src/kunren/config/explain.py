@@ -43,11 +43,9 @@ def explain(
     found: dict[KeyPath, Problem] = {}
     for detail in error.errors():
         at = _real(detail, values)
-        problem = _problem(detail, at, values, places, Where(path))
-        # A union complains once for each of its members; that a word is not among the choices
-        # says more than that it is not a list.
-        if at not in found or detail["type"] == "literal_error":
-            found[at] = problem
+        # A union complains once for each of its members: the first complaint is enough, and one
+        # about a part of the value says more than one about the whole.
+        found.setdefault(at, _problem(detail, at, values, places, Where(path)))
     wrong = set(found)
     return [
         problem

@@ -41,8 +41,8 @@ class TaskConfig(Section):
     kind: Literal["classify"] = "classify"
     labels: Labels = Labels()
     system: str | None = None
-    """System prompt for rows that have none of their own. None: one that names the labels, if no row
-    has one; an empty text: none at all."""
+    """System prompt for rows that have none of their own. None: one that names the labels, if no
+    row has one; an empty text: none at all."""
     template: str = "{text}"
     """What a flat row's text becomes as the user turn. Must contain ``{text}``."""
 

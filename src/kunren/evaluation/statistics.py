@@ -49,7 +49,9 @@ def percentile_interval(values: Floats) -> tuple[float, float] | None:
     """The 95 % percentile interval of bootstrap values (Efron & Tibshirani 1993, ch. 13).
 
     Undefined (NaN) resamples are left out. None where all resamples agree: a width of zero would
-    claim a certainty that no sample gives.
+    claim a certainty that no sample gives. For accuracy it held the truth in 95 % of simulated test
+    sets; for macro-F1 with ten rows a label or fewer in some 85 to 90 %, so it is a little too
+    narrow there. No verdict rests on it: the tests below do not use it.
     """
     known = values[~np.isnan(values)]
     if known.size == 0 or known.min() == known.max():

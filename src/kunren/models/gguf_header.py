@@ -148,6 +148,7 @@ class _Reader:
     def header(self) -> Header:
         from gguf.constants import GGML_QUANT_SIZES
 
+        block_sizes: dict[int, tuple[int, int]] = {**GGML_QUANT_SIZES}
         version = self.count("I")
         if version not in (2, 3):
             fields: dict[str, object] = {"path": self.path, "version": version}
@@ -164,7 +165,7 @@ class _Reader:
         for _ in range(tensor_count):
             tensors.append(self.string())
             values = math.prod(self.count() for _ in range(self.count("I")))
-            per_block, block_bytes = GGML_QUANT_SIZES.get(self.count("I"), (1, 0))
+            per_block, block_bytes = block_sizes.get(self.count("I"), (1, 0))
             ends.append(self.count() + values // per_block * block_bytes)
         metadata = {e.key: e.value for e in entries}
         for needed in ("general.architecture", _VOCABULARY[0]):

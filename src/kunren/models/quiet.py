@@ -1,7 +1,8 @@
-"""Silence for transformers' own bars and warnings: kunren shows its own."""
+"""Silence for the bars and warnings of transformers and PEFT: kunren shows its own."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -11,13 +12,16 @@ from typing import Any
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Hush transformers within the block; what was set before is set again after it."""
+    """Hush them within the block; what was set before is set again after it."""
     logging: Any = import_module("transformers.utils.logging")
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            # PEFT calls what transformers deprecates, which no user can mend.
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
     finally:
         logging.set_verbosity(level)
         if bars:

@@ -166,7 +166,7 @@ class Run:
             self._end("failed", error)
             raise
 
-    def cached(self, name: str) -> Any | None:
+    def cached(self, name: str) -> Any:
         """The result that ``store`` kept under ``name``, or None."""
         path = self.path / "work" / f"{name}.json"
         return files.read_json(path) if path.is_file() else None

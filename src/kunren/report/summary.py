@@ -20,6 +20,7 @@ from kunren.evaluation.score import (
 )
 from kunren.messages import text
 from kunren.records.facts import Facts
+from kunren.records.predictions import Predicted
 from kunren.records.trainlog import Epoch, best_epoch, by_epoch
 from kunren.report import samples
 from kunren.report.format import Table, decimal, duration, emoji_name, scientific
@@ -88,7 +89,7 @@ def summarise(facts: Facts) -> Summary:
         settings=_settings(facts),
         results=_results(metrics) if metrics else None,
         compared=_compared(metrics) if metrics and metrics["paired"] else None,
-        results_notes=_results_notes(metrics) if metrics else (),
+        results_notes=_results_notes(metrics, rows) if metrics else (),
         training=_training(epochs, best) if epochs else None,
         training_said=_training_said(facts, epochs, best) if epochs else None,
         good=samples.good(rows),
@@ -318,7 +319,7 @@ def _compared(metrics: Mapping[str, Any]) -> Table:
     return Table(columns, rows, "llrrrl")
 
 
-def _results_notes(metrics: Mapping[str, Any]) -> list[str]:
+def _results_notes(metrics: Mapping[str, Any], rows: Sequence[Predicted]) -> list[str]:
     notes = [
         text("record.note-interval", rows=metrics["rows"], **_resamples(metrics)),
         text("record.note-tests"),
@@ -328,22 +329,27 @@ def _results_notes(metrics: Mapping[str, Any]) -> list[str]:
             "record.note-missing",
             system=system_name(system),
             metric=text(f"record.{name}"),
-            reason=scores[name]["reason"],
+            reason=_reason(scores[name]),
         )
         for system, scores in metrics["systems"].items()
         for name in COMPARED
         if scores[name]["reason"]
     ]
-    unscored = {
-        system: scores["accuracy"]["n_unscored"]
-        for system, scores in metrics["systems"].items()
-        if scores["accuracy"]["n_unscored"]
-    }
     notes += [
         text("record.note-unscored", system=system_name(system), count=count)
-        for system, count in unscored.items()
+        for system, scores in metrics["systems"].items()
+        if (count := scores["accuracy"]["n_unscored"])
     ]
+    if unseen := [row.gold for row in rows if row.gold not in metrics["labels"]]:
+        named = text("record.list").join(dict.fromkeys(unseen))
+        notes.append(text("record.note-unseen", count=len(unseen), labels=named))
     return notes
+
+
+def _reason(score: Mapping[str, Any]) -> str:
+    """Why a value, or only its interval, is missing."""
+    reason: str = score["reason"]
+    return reason if score["value"] is None else text("evaluate.no-interval")
 
 
 def _resamples(metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -35,7 +35,7 @@ class Blocks:
 
     @cached_property
     def padded(self) -> Tensor:
-        """[rows, longest]: where each own token stands in the sequence; padding repeats the last."""
+        """[rows, longest]: where each own token stands in the sequence; padding repeats one."""
         lengths = torch.tensor(self.lengths)
         starts = self.prefix + lengths.cumsum(0) - lengths
         within = torch.arange(self.longest).expand(len(self.lengths), -1)
@@ -138,7 +138,8 @@ class _BlockAttention(torch.autograd.Function):
         if not prefix:
             return (*own, None, None, None)
         first = _heads_first(grad[None, :prefix], key_heads)
-        parts = _backward(first, *ctx.saved_tensors[4:], ctx.scale)
+        q, k, v, weights = ctx.saved_tensors[4:]
+        parts = _backward(first, q, k, v, weights, ctx.scale)
         before = [_tokens_first(part, n)[0] for part, n in zip(parts, counts, strict=True)]
         # All rows look at the prefix: what they ask of its keys and values adds up.
         for number in (1, 2):
@@ -149,7 +150,7 @@ class _BlockAttention(torch.autograd.Function):
 def _softmax(q: Tensor, k: Tensor, scale: float, bias: Tensor) -> Tensor:
     """Attention weights [rows, key heads, group · queries, keys]; softmax in float32."""
     scores = (q @ k.transpose(-1, -2)).float().mul_(scale)
-    scores.unflatten(2, (-1, bias.shape[0])).add_(bias)
+    scores.view(*scores.shape[:2], -1, *bias.shape).add_(bias)
     return scores.softmax(-1).to(q.dtype)
 
 

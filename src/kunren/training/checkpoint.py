@@ -9,7 +9,6 @@ only the weights that move. It is written under another name and renamed when co
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 from collections.abc import Mapping
@@ -100,7 +99,7 @@ def save(
     torch.save(_random_states(), partial / "rng_state.pth")
     state.save_to_json(str(partial / "trainer_state.json"))
     (partial / _PROGRESS).write_text(json.dumps(asdict(point)), encoding="utf-8")
-    os.replace(partial, path)
+    partial.replace(path)
     kept = {path, _best(folder, best_step)}
     for old in [*folder.glob("checkpoint-*"), *folder.glob("best-*.safetensors")]:
         if old not in kept:
@@ -136,7 +135,7 @@ def _random_states() -> dict[str, Any]:
     """The generators' states, under the names by which the Trainer restores them."""
     states: dict[str, Any] = {
         "python": random.getstate(),
-        "numpy": np.random.get_state(),  # noqa: NPY002 - the legacy generator is what libraries use
+        "numpy": np.random.get_state(),  # the generator that libraries use
         "cpu": torch.random.get_rng_state(),
     }
     if torch.cuda.is_available():

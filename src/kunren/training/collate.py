@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -52,7 +52,7 @@ class Collator:
         self._multiple_of = multiple_of
         self._with_blocks = with_blocks
 
-    def __call__(self, rows: Sequence[tuple[int, Example]]) -> Mapping[str, Any]:
+    def __call__(self, rows: Sequence[tuple[int, Example]]) -> dict[str, Any]:
         """One batch of (row number, example)."""
         examples = [example for _, example in rows]
         prefix = self._prefix(examples)
@@ -73,7 +73,7 @@ class Collator:
                     # A row's first own token is predicted at the last shared one.
                     positions.append(offset + index - 1 if index > prefix else index - 1)
                     labels.append(example.input_ids[index])
-        batch = {
+        batch: dict[str, Any] = {
             "input_ids": packed.input_ids,
             "position_ids": packed.position_ids,
             "attention_mask": attention_mask(packed, self._layer_types, self._window),

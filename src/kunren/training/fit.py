@@ -3,6 +3,7 @@
 The Trainer is used as it is. Batches come in by a collator, the loss by ``compute_loss_func``, the
 update by an optimiser, everything else by callbacks.
 """
+# ruff: noqa: ARG002 - the Trainer passes all it has to every callback
 
 from __future__ import annotations
 
@@ -279,7 +280,7 @@ class _Recorder(TrainerCallback):
         """Start the clock of the first step; a later one begins where the one before ended."""
         self._step_began = time.perf_counter()
 
-    def on_log(
+    def on_log(  # type: ignore[override]
         self,
         args: TrainingArguments,
         state: TrainerState,
@@ -319,7 +320,7 @@ class _Recorder(TrainerCallback):
         # The Trainer's own mean weighs batches alike; this one counts every label token once.
         metrics = {"loss": self._loss.mean()}
         if self._evaluate is not None:
-            self._model.eval()
+            self._model.train(False)
             with torch.no_grad():
                 metrics |= self._evaluate(self._model)
         epoch = float(state.epoch or 0)
@@ -333,15 +334,10 @@ class _Recorder(TrainerCallback):
             seen=round(epoch * len(self._trainer.train_dataset)),  # type: ignore[arg-type]
         )
         self._began = time.perf_counter()
-        if args.should_save:
+        optimizer, scheduler = self._trainer.optimizer, self._trainer.lr_scheduler
+        if args.should_save and optimizer is not None and scheduler is not None:
             checkpoint.save(
-                self._folder,
-                self._model,
-                self._trainer.optimizer,
-                self._trainer.lr_scheduler,
-                state,
-                self.point,
-                self.best()[1],
+                self._folder, self._model, optimizer, scheduler, state, self.point, self.best()[1]
             )
         self.stopped = self._should_stop()
         control.should_training_stop = control.should_training_stop or self.stopped

@@ -1,4 +1,5 @@
 """What must not happen during training, noticed at the very step."""
+# ruff: noqa: ARG002 - the Trainer passes all it has to every callback
 
 from __future__ import annotations
 

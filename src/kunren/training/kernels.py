@@ -42,12 +42,12 @@ def fast_cpu(model: PreTrainedModel, device: torch.device) -> Iterator[None]:
     """Swap the forwards of the modules of ``model`` that have a faster one, on a CPU."""
     swapped: list[tuple[nn.Module, Forward | None]] = []
     if device.type == "cpu":
-        head = model.get_output_embeddings()
+        head = model.get_output_embeddings()  # type: ignore[no-untyped-call]
         for module in model.modules():
             forward = _head_forward(module) if module is head else _faster(module)
             if forward is not None:
                 swapped.append((module, module.__dict__.get("forward")))
-                module.forward = forward  # type: ignore[assignment, method-assign]
+                module.forward = forward
     try:
         yield
     finally:
@@ -88,11 +88,12 @@ def _laid_product(x: Tensor, laid: Tensor) -> Tensor:
     return out
 
 
-def _head_forward(head: nn.Module) -> Forward | None:
+def _head_forward(head: Any) -> Forward | None:
     """A large frozen head, for few rows: laying it out anew at each product is most of its cost."""
     if not isinstance(head, nn.Linear) or head.weight.requires_grad or head.bias is not None:
         return None
-    weight, original = head.weight.detach(), head.forward
+    weight = head.weight.detach()
+    original = head.forward
     if weight.dtype != torch.bfloat16 or weight.nbytes > _LARGEST_HEAD:
         return None
     laid = torch.ops.mkldnn._reorder_linear_weight(weight, 16)
@@ -100,7 +101,8 @@ def _head_forward(head: nn.Module) -> Forward | None:
 
     def forward(hidden_states: Tensor) -> Tensor:
         if not head.training:
-            return original(hidden_states)
+            plain: Tensor = original(hidden_states)
+            return plain
         logits: Tensor = _FrozenLinear.apply(hidden_states, laid, laid_back)  # type: ignore[no-untyped-call]
         return logits
 
@@ -118,7 +120,8 @@ class _RMSNorm(torch.autograd.Function):
         scale = weight.float() + offset
         ctx.save_for_backward(x, inverse, scale)
         ctx.weight_dtype = weight.dtype
-        return (wide * inverse).mul_(scale).to(x.dtype)
+        normed: Tensor = (wide * inverse).mul_(scale).to(x.dtype)
+        return normed
 
     @staticmethod
     @once_differentiable
@@ -236,7 +239,7 @@ class _Lora(torch.autograd.Function):
         return grad_x, None, grad_a, grad_b, None
 
 
-def _lora_forward(module: LoraLinear) -> Forward:
+def _lora_forward(module: Any) -> Forward:
     original = module.forward
 
     def forward(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
@@ -256,7 +259,9 @@ def _lora_forward(module: LoraLinear) -> Forward:
             out: Tensor = original(x, *args, **kwargs)
             return out
         a, b = module.lora_A[names[0]].weight, module.lora_B[names[0]].weight
-        out = _Lora.apply(x, base.weight, a, b, module.scaling[names[0]])  # type: ignore[no-untyped-call]
-        return out
+        adapted: Tensor = _Lora.apply(  # type: ignore[no-untyped-call]
+            x, base.weight, a, b, module.scaling[names[0]]
+        )
+        return adapted
 
     return forward

@@ -25,7 +25,8 @@ class _NegativeLogLikelihood(torch.autograd.Function):
         ctx.logp = torch.log_softmax(logits, -1, dtype=torch.float32)
         ctx.targets = targets[:, None]
         ctx.dtype = logits.dtype
-        return -ctx.logp.gather(1, ctx.targets).sum()
+        total: Tensor = -ctx.logp.gather(1, ctx.targets).sum()
+        return total
 
     @staticmethod
     @once_differentiable

@@ -54,7 +54,10 @@ class MasterAdamW(torch.optim.Optimizer):
         self._taken: dict[nn.Parameter, Tensor] = {}
         self._norms: dict[nn.Parameter, Tensor] = {}
         self._room: Tensor | None = None
-        self._hooks = [p.register_post_accumulate_grad_hook(self._on_gradient) for p in self._names]
+        self._hooks = [
+            p.register_post_accumulate_grad_hook(self._on_gradient)  # type: ignore[no-untyped-call]
+            for p in self._names
+        ]
 
     def detach(self) -> None:
         """Let go of the parameters: later backward passes no longer reach this optimiser."""
@@ -98,7 +101,7 @@ class MasterAdamW(torch.optim.Optimizer):
         return None
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # noqa: ARG002
         """Move the weights by the gradients taken since the last step, and let these go."""
         norm = self.grad_norm()
         scale = max(1.0, norm / self._max_grad_norm) if self._take else 1.0
