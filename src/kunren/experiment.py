@@ -7,6 +7,7 @@ killed goes on where it stopped and ends in the same numbers.
 from __future__ import annotations
 
 import gc
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -75,10 +76,12 @@ def run(config: Path, overrides: Sequence[str], output: Path, progress: Progress
     loaded = _load(plan, progress)
     family = _family(plan, loaded)
     examples = _encode(plan, family)
-    made = Run.create(output, plan.config.name, datetime.now().astimezone().date())
+    begin_with = {
+        "config.yaml": dump(plan.config, plan.folder, output / plan.config.name),
+        "work/split.json": json.dumps(plan.fingerprint),
+    }
+    made = Run.create(output, plan.config.name, datetime.now().astimezone().date(), begin_with)
     with made.watched():
-        made.write_text("config.yaml", dump(plan.config, plan.folder, made.path))
-        made.store("split", plan.fingerprint)
         return _Experiment(plan, made, progress).carry_out(family, examples)
 
 

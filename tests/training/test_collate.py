@@ -38,9 +38,8 @@ def test_every_assistant_turn_of_a_row_is_trained() -> None:
 
 
 def test_answers_alone_may_differ_and_all_count() -> None:
-    rows = [
-        Example(n, (2, 5, t, 1), (False, False, True, True)) for n, t in zip("abc", (60, 60, 61))
-    ]
+    trained = (False, False, True, True)
+    rows = [Example(str(token), (2, 5, token, 1), trained) for token in (60, 60, 61)]
     batch = collate(rows)
     assert batch["input_ids"].tolist() == [[2, 5, 60, 1, 60, 1, 61, 1]]
     assert batch["labels"].tolist() == [-100, 60, 1, 60, 1, 61, 1]
@@ -76,7 +75,7 @@ def test_loss_and_gradients_are_those_of_the_rows_one_by_one(make: Any, share: b
         kept = [i for i, trained in enumerate(row.trained) if trained]
         targets = torch.tensor([row.input_ids[i] for i in kept])
         loss = cross_entropy(logits[[i - 1 for i in kept]], targets, reduction="sum") / 12
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         single += loss.item()
     expected = {n: p.grad for n, p in model.named_parameters() if p.requires_grad}
     model.zero_grad(set_to_none=True)

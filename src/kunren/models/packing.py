@@ -79,7 +79,7 @@ def common_prefix(rows: Sequence[Sequence[int]]) -> int:
     """How many tokens all rows begin with, leaving at least one token to each row."""
     if not rows:
         return 0
-    low, high = min(rows), max(rows)
+    low, high = min(map(tuple, rows)), max(map(tuple, rows))
     limit = min(len(row) for row in rows) - 1
     length = 0
     while length < limit and low[length] == high[length]:

@@ -69,17 +69,23 @@ class Run:
     _lock: BaseFileLock | None = field(default=None, repr=False)
 
     @classmethod
-    def create(cls, output: Path, name: str, today: date) -> Self:
+    def create(
+        cls, output: Path, name: str, today: date, begin_with: Mapping[str, str] | None = None
+    ) -> Self:
         """Make ``<output>/<name>_<YYYYMMDD>`` (``_2``, ``_3`` … where it exists), and lock it.
 
         Two processes that ask at once get two folders, and no folder of that name is ever without
-        its ``status.json``: it is filled under another name first.
+        its ``status.json`` and the files in ``begin_with`` (name → text), which a run needs to be
+        resumed: it is filled under another name first.
         """
         output.mkdir(parents=True, exist_ok=True)
         now = _now()
         made = cls(output / f".{uuid.uuid4().hex}.tmp")
         made.path.mkdir()
         made._write_state(State("running", "created", now, now, os.getpid()))
+        for file, content in (begin_with or {}).items():
+            (made.path / file).parent.mkdir(exist_ok=True)
+            made.write_text(file, content)
         stem = f"{name}_{today:%Y%m%d}"
         for number in itertools.count(1):
             path = output / (stem if number == 1 else f"{stem}_{number}")

@@ -114,11 +114,11 @@ def _confused(rows: Sequence[Predicted]) -> Counter[tuple[str, str]]:
 
 
 def confusions(rows: Sequence[Predicted]) -> Table | None:
-    """The commonest confusions of the tuned model."""
-    counted = _confused(rows)
-    if not counted:
+    """Confusions of the tuned model that happened more than once, the commonest first."""
+    repeated = [(pair, count) for pair, count in _confused(rows).items() if count > 1]
+    if not repeated:
         return None
-    order = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))[:CONFUSIONS]
+    order = sorted(repeated, key=lambda pair: (-pair[1], pair[0]))[:CONFUSIONS]
     columns = [text(f"record.{name}") for name in ("gold", "predicted", "count")]
     return Table(columns, [[g, p, str(count)] for (g, p), count in order], "llr")
 

@@ -318,7 +318,8 @@ class _Recorder(TrainerCallback):
     ) -> None:
         """Complete the epoch's row, decide, and save."""
         # The Trainer's own mean weighs batches alike; this one counts every label token once.
-        metrics = {"loss": self._loss.mean()}
+        totals = self._trainer.accelerator.reduce(self._loss.totals().to(args.device), "sum")
+        metrics = {"loss": float(totals[0] / totals[1])}
         if self._evaluate is not None:
             self._model.train(False)
             with torch.no_grad():

@@ -90,7 +90,11 @@ def _laid_product(x: Tensor, laid: Tensor) -> Tensor:
 
 def _head_forward(head: Any) -> Forward | None:
     """A large frozen head, for few rows: laying it out anew at each product is most of its cost."""
-    if not isinstance(head, nn.Linear) or head.weight.requires_grad or head.bias is not None:
+    if (
+        not isinstance(head, nn.Linear)
+        or head.weight.requires_grad
+        or getattr(head, "bias", None) is not None
+    ):
         return None
     weight = head.weight.detach()
     original = head.forward

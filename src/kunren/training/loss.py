@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -79,6 +78,6 @@ class LabelLoss:
         self.latest.clear()
         self._sum, self._count = 0.0, 0
 
-    def mean(self) -> float:
-        """Mean over every label token since ``start``; NaN where there was none."""
-        return self._sum / self._count if self._count else math.nan
+    def totals(self) -> Tensor:
+        """[2]: sum of the loss, and number of label tokens, since ``start``."""
+        return torch.tensor([self._sum, float(self._count)], dtype=torch.float64)

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from small import write_experiment
+
+from kunren import experiment
+from kunren.config.load import load
+from kunren.errors import InputError
+from kunren.progress import Silent
+
+
+def test_ten_kills_end_in_the_same_metrics_and_weights(tmp_path: Path, tiny_model: Path) -> None:
+    config = write_experiment(tmp_path, tiny_model)
+    script = Path(__file__).with_name("kill_and_resume.py")
+    done = subprocess.run(
+        [sys.executable, str(script), str(config), str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "all the same"
+    assert done.stdout.count("killed in") >= 5, done.stdout
+
+
+def test_rows_without_a_prompt_get_one_that_names_the_labels(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    config = write_experiment(tmp_path, tiny_model)
+    plan = experiment.prepare(load(config))
+    system = plan.rows["train"][0].messages[0]
+    assert system.role == "system"
+    assert all(label in system.content for label in plan.labels)
+    assert plan.config.task.system == system.content
+    bare = experiment.prepare(load(config, ["task.system=''"]))
+    assert bare.rows["train"][0].messages[0].role == "user"
+
+
+def test_a_run_whose_data_has_changed_is_not_resumed(tmp_path: Path, tiny_model: Path) -> None:
+    config = write_experiment(tmp_path, tiny_model)
+
+    class Stop(Exception):  # noqa: N818
+        pass
+
+    class Stopping(Silent):
+        def stage(self, name: str, total: float | None):  # type: ignore[no-untyped-def]
+            if "ベースライン" in name:
+                raise Stop
+            return super().stage(name, total)
+
+    with pytest.raises(Stop):
+        experiment.run(config, (), tmp_path / "out", Stopping())
+    (run,) = (tmp_path / "out").iterdir()
+    with pytest.raises(InputError, match="kunren run --resume"):
+        experiment.open_finished(run)
+    data = tmp_path / "rows.jsonl"
+    kept = data.read_text("utf-8")
+    data.write_text(kept.replace("うれしい", "うれしかった"), "utf-8")
+    with pytest.raises(InputError, match="データが変わっている"):
+        experiment.resume(run, Silent())
+    data.write_text(kept, "utf-8")
+    result = experiment.resume(run, Silent())
+    assert result.folder == run
+    assert result.metrics["systems"]["tuned"]["accuracy"]["value"] is not None
+
+
+def test_lora_is_saved_so_that_what_was_scored_is_what_is_loaded(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    config = write_experiment(tmp_path, tiny_model)
+    overrides = ("tuning.kind=lora", "tuning.r=4", "train.learning_rate=0.01")
+    result = experiment.run(config, overrides, tmp_path / "out", Silent())
+    assert (result.folder / "model" / "adapter_model.safetensors").is_file()
+    assert not (result.folder / "model" / "model.safetensors").exists()
+    said = (result.folder / "summary.md").read_text("utf-8")
+    assert "LoRA" in said
