@@ -225,6 +225,8 @@ def test_a_failed_and_an_interrupted_run(tmp_path: Path) -> None:
     summary = made(path)
     assert "「学習」の段階で中断されました" in section(summary, "概要")
     assert "--resume" in section(summary, "次の一手")
+    assert "判断できる材料がまだありません" in section(summary, "所見")
+    assert "`charts`" not in section(summary, "ファイル")
 
 
 def test_a_run_that_stopped_while_training_shows_its_log(tmp_path: Path) -> None:

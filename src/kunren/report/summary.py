@@ -256,7 +256,9 @@ def _versions(manifest: Mapping[str, Any] | None) -> str | None:
 
 def _files(facts: Facts) -> Iterable[str]:
     """Files of the record that are there, and those that a rendering makes."""
-    made = {"report.html", "charts"}
+    made = {"report.html"}
+    if facts.log or facts.predictions:
+        made.add("charts")
     if facts.predictions is not None:
         made |= {"comparison.csv", "predictions_sample.jsonl"}
     return [name for name in FILES if name in made or (facts.path / name).exists()]
