@@ -1,7 +1,7 @@
 """Kill a run at random moments, resume it each time, compare with the undisturbed run.
 
 A process of its own: it imports everything once and forks a child for every run, so that ten kills
-take seconds. Called by ``test_experiment.py``; by hand: ``python kill_and_resume.py CONFIG OUTPUT``.
+take seconds. ``test_experiment.py`` calls it; by hand: ``python kill_and_resume.py CONFIG OUTPUT``.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from kunren import experiment
 from kunren.doctor import engine
 from kunren.models import adapter
 from kunren.progress import Silent
+from kunren.records.folder import Run
 from kunren.report import render
 from kunren.training import fit
 
@@ -40,7 +41,7 @@ def in_child(work: Callable[[], object], seconds: float | None) -> bool:
         torch.set_num_threads(1)
         try:
             work()
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             print(repr(error), error, file=sys.stderr)
             os._exit(1)
         os._exit(0)
@@ -70,12 +71,14 @@ def main(config: Path, output: Path, kills: int) -> None:
     for number in range(kills):
         folder = output / f"killed-{number}"
         in_child(begin(folder), moments.uniform(0.02, 1.0) * length)
-        runs = [p for p in folder.iterdir() if not p.name.startswith(".")] if folder.exists() else []
+        runs = (
+            [p for p in folder.iterdir() if not p.name.startswith(".")] if folder.exists() else []
+        )
         if not runs:
             continue  # before the run began: nothing to resume
         (run,) = runs
         stage = json.loads((run / "status.json").read_text())["stage"]
-        while (status := experiment.Run.open(run).state.status) != "finished":
+        while (status := Run.open(run).state.status) != "finished":
             assert status == "interrupted", status
             # Half of those that go on are killed a second time.
             again = moments.uniform(0.02, 1.0) * length if moments.random() < 0.5 else None

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from small import write_experiment
+from tests.small import write_experiment
 
 from kunren import experiment
 from kunren.config.load import load

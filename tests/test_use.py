@@ -29,11 +29,10 @@ def chat(history: History, system: str | None = None) -> tuple[Chat, Echo]:
 
 
 @pytest.mark.parametrize(
-    ("history", "lengths"), [(0, [2, 2, 2, 2]), (1, [2, 4, 4, 4]), (2, [2, 4, 6, 6]), ("all", [2, 4, 6, 8])]
+    ("history", "lengths"),
+    [(0, [2, 2, 2, 2]), (1, [2, 4, 4, 4]), (2, [2, 4, 6, 6]), ("all", [2, 4, 6, 8])],
 )
-def test_a_chat_remembers_as_many_exchanges_as_asked(
-    history: History, lengths: list[int]
-) -> None:
+def test_a_chat_remembers_as_many_exchanges_as_asked(history: History, lengths: list[int]) -> None:
     talk, model = chat(history)
     for n in range(4):
         assert "".join(talk.reply(f"発言{n}", 10)) == f"{lengths[n]}!"
@@ -51,7 +50,7 @@ def test_the_kept_exchanges_are_the_latest() -> None:
 
 def test_an_answer_that_was_broken_off_is_not_remembered() -> None:
     talk, model = chat("all")
-    half = talk.reply("あ", 10)
+    half: Any = talk.reply("あ", 10)
     next(half)
     half.close()
     list(talk.reply("い", 10))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kunren.messages import text
@@ -25,7 +25,7 @@ class Problem:
 
     code: str
     where: Where | None = None
-    fields: dict[str, object] = field(default_factory=dict)
+    fields: Mapping[str, object] = field(default_factory=dict)
 
     def __str__(self) -> str:
         said = text(self.code, **self.fields)
@@ -53,13 +53,7 @@ class InputError(KunrenError):
     exit_code = 2
 
 
-class TrainingStopped(KunrenError):
+class TrainingStopped(KunrenError):  # noqa: N818 - it is the guard that stopped, not a crash
     """Training met something that makes its result worthless (a non-finite loss or gradient)."""
-
-    exit_code = 1
-
-
-class CheckFailed(KunrenError):
-    """A check that the user asked for did not pass."""
 
     exit_code = 1

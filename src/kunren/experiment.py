@@ -16,7 +16,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kunren.config.load import DATA_PATHS, Loaded as LoadedConfig, dump, load as load_config
+from kunren.config.load import DATA_PATHS, dump
+from kunren.config.load import Loaded as LoadedConfig
+from kunren.config.load import load as load_config
 from kunren.config.schema import Config, ModelConfig
 from kunren.data.read import capped, read_files
 from kunren.data.split import split_files
@@ -42,8 +44,8 @@ SPLITS = ("train", "validation", "test")
 class Plan:
     """A checked experiment: its config, and its rows as the model is to see them.
 
-    ``folder`` is what relative paths of the config refer to; ``model`` is the config's with its path
-    resolved.
+    ``folder`` is what relative paths of the config refer to; ``model`` is the config's, with its
+    path resolved.
     """
 
     config: Config
@@ -206,9 +208,7 @@ class _Experiment:
         self._progress = progress
         self._timings: dict[str, float] = run.cached("timings") or {}
 
-    def carry_out(
-        self, family: Causal | None, examples: dict[str, list[Example]] | None
-    ) -> Result:
+    def carry_out(self, family: Causal | None, examples: dict[str, list[Example]] | None) -> Result:
         """Do what is not done yet.
 
         Args:

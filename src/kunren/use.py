@@ -28,14 +28,16 @@ class Predictor:
     system: str | None
 
     @classmethod
-    def open(cls, folder: Path, *, base: bool = False, progress: Progress | None = None) -> Predictor:
+    def open(
+        cls, folder: Path, *, base: bool = False, progress: Progress | None = None
+    ) -> Predictor:
         """Load a run's model.
 
         Raises:
             InputError: not a run folder, or the run has no model yet.
         """
-        from kunren.models.adapter import load_saved
         from kunren.models import make_family
+        from kunren.models.adapter import load_saved
 
         run, config = open_finished(folder)
         answered = read_task_file(run.path / "model")
@@ -66,9 +68,7 @@ class Predictor:
             Item(str(n), str(n), self.context(messages), "") for n, messages in enumerate(contexts)
         ]
         with Silent().stage("", None) as task:
-            predictions: list[Prediction] = self.model.predict(
-                items, self.labels, batch_size, task
-            )
+            predictions: list[Prediction] = self.model.predict(items, self.labels, batch_size, task)
         return predictions
 
 
@@ -129,7 +129,9 @@ class Chat:
 
     def context(self, said: str) -> tuple[Message, ...]:
         """What the model is given when the user says ``said``."""
-        kept = self._past if self._history == "all" else self._past[len(self._past) - self._history :]
+        kept = (
+            self._past if self._history == "all" else self._past[len(self._past) - self._history :]
+        )
         turns = [message for exchange in kept for message in exchange]
         system = [Message("system", self.system)] if self.system else []
         return (*system, *turns, Message("user", said))
@@ -144,4 +146,3 @@ class Chat:
             self._past.append((Message("user", said), Message("assistant", answer.strip())))
             if self._history != "all":
                 self._past = self._past[-self._history :]
-

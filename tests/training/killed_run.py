@@ -73,7 +73,7 @@ def run(folder: Path) -> None:
     for parameter in model.parameters():
         digest.update(parameter.detach().float().numpy().tobytes())
     history = [{k: v for k, v in row.items() if k != "rows_per_second"} for row in fitted.history]
-    print(  # noqa: T201
+    print(
         json.dumps(
             {
                 "weights": digest.hexdigest(),

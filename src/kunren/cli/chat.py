@@ -90,7 +90,9 @@ def command(
 def _said(history: Any) -> str:
     if history == "all":
         return text("cli.chat-history-all")
-    return text("cli.chat-history-some", count=history) if history else text("cli.chat-history-none")
+    return (
+        text("cli.chat-history-some", count=history) if history else text("cli.chat-history-none")
+    )
 
 
 def _ask() -> str:

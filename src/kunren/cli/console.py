@@ -9,23 +9,25 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import click
-from rich.console import Console
 from rich.box import SIMPLE_HEAD
+from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress as Bars,
     SpinnerColumn,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
+)
+from rich.progress import (
+    Progress as Bars,
 )
 from rich.table import Table
 
@@ -33,11 +35,13 @@ from kunren.errors import KunrenError
 from kunren.messages import text
 from kunren.progress import Progress, Task
 
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def format_option(*choices: str) -> Any:
+def format_option(*choices: str) -> Callable[[_Command], _Command]:
     """The option ``--format`` that every command has; json: machine-readable on stdout alone."""
     names = list(choices or ("text", "json"))
     return click.option(
@@ -50,7 +54,7 @@ def format_option(*choices: str) -> Any:
     )
 
 
-def print(*lines: str) -> None:  # noqa: A001
+def show(*lines: str) -> None:
     """Print plain lines to standard output; nothing in them is markup."""
     for line in lines:
         out.print(escape(line))

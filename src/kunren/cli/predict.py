@@ -6,6 +6,7 @@ import json
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -20,7 +21,10 @@ from kunren.types import Where
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--base", is_flag=True, help=text("cli.predict-base"))
 @click.option(
-    "--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help=text("cli.predict-output")
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=text("cli.predict-output"),
 )
 @click.option("--field", default=None, help=text("cli.predict-field"))
 @click.option(
@@ -40,7 +44,7 @@ def command(
     base: bool,
     output: Path | None,
     field: str | None,
-    input_format: str,
+    input_format: Literal["auto", "jsonl", "csv", "tsv", "lines"],
     batch_size: int,
     format_: str,  # noqa: ARG001  (JSON is the only format; the option exists for uniformity)
 ) -> None:

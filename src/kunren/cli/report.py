@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from kunren.cli.console import emit_json, format_option, print
+from kunren.cli.console import emit_json, format_option, show
 from kunren.messages import text
 
 
@@ -21,4 +21,4 @@ def command(run: Path, format_: str) -> None:
     if format_ == "json":
         emit_json({"run": str(folder), "record": str(folder / "summary.md")})
     else:
-        print(text("cli.report-done", path=folder / "summary.md"))
+        show(text("cli.report-done", path=folder / "summary.md"))

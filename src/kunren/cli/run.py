@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from kunren.cli.console import emit_json, format_option, print, progress, say, table
+from kunren.cli.console import emit_json, format_option, progress, say, show, table
 from kunren.messages import text
 
 
@@ -54,8 +54,8 @@ def command(
         )
         return
     _show(result.metrics)
-    print("", text("cli.run-verdict", verdict=result.verdict))
-    print(text("cli.run-record", path=record))
+    show("", text("cli.run-verdict", verdict=result.verdict))
+    show(text("cli.run-record", path=record))
     for finding in result.findings:
         if finding["severity"] != "info":
             say(f"[{finding['severity']}] {finding['message']}")
@@ -80,4 +80,6 @@ def _cell(score: dict[str, Any]) -> str:
         return "—"
     interval = score["ci95"]
     said = f"{100 * score['value']:.1f}"
-    return said if interval is None else f"{said} [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
+    return (
+        said if interval is None else f"{said} [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
+    )

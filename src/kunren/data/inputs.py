@@ -8,11 +8,11 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal, get_args
+from typing import IO, Literal
 
 from kunren.config.schema import Fields
 from kunren.errors import InputError, Problem
-from kunren.types import Message, Role, Where
+from kunren.types import Message, Where
 
 InputFormat = Literal["jsonl", "csv", "tsv", "lines"]
 _BY_SUFFIX: Mapping[str, InputFormat] = {
@@ -40,7 +40,7 @@ class BadLine:
     problem: Problem
 
 
-class _Unreadable(Exception):
+class _UnreadableError(Exception):
     def __init__(self, code: str, **fields: object) -> None:
         self.problem = Problem(code, fields=fields)
 
@@ -76,7 +76,7 @@ def read_inputs(
             yield _input(number, record, fields)
         except json.JSONDecodeError as error:
             yield BadLine(number, Problem("cli.predict-not-json", fields={"detail": error.msg}))
-        except _Unreadable as error:
+        except _UnreadableError as error:
             yield BadLine(number, error.problem)
 
 
@@ -96,18 +96,18 @@ def _table(
         try:
             _check_bytes("".join(cells))
             yield _input(line, dict(zip(header, cells, strict=False)), fields)
-        except _Unreadable as error:
+        except _UnreadableError as error:
             yield BadLine(line, error.problem)
 
 
 def _check_bytes(text: str) -> None:
     if any("\udc80" <= c <= "\udcff" for c in text):
-        raise _Unreadable("cli.predict-not-utf8")
+        raise _UnreadableError("cli.predict-not-utf8")
 
 
 def _input(line: int, record: object, fields: Fields) -> Input:
     if not isinstance(record, dict):
-        raise _Unreadable("cli.predict-not-json", detail=type(record).__name__)
+        raise _UnreadableError("cli.predict-not-json", detail=type(record).__name__)
     known = record.get(fields.id)
     return Input(line, None if known is None else str(known), _messages(record, fields))
 
@@ -116,25 +116,27 @@ def _messages(record: Mapping[str, object], fields: Fields) -> tuple[Message, ..
     if isinstance(turns := record.get(fields.messages), list):
         return _conversation(turns, fields)
     if fields.text not in record:
-        raise _Unreadable(
+        raise _UnreadableError(
             "cli.predict-no-text", field=fields.text, found="、".join(map(str, record)) or "-"
         )
     text = record[fields.text]
     if not isinstance(text, str) or not text.strip():
-        raise _Unreadable("cli.predict-empty")
+        raise _UnreadableError("cli.predict-empty")
     return (Message("user", text),)
 
 
 def _conversation(turns: Sequence[object], fields: Fields) -> tuple[Message, ...]:
     messages = []
     for turn in turns:
-        role = turn.get("role") if isinstance(turn, dict) else None
-        content = turn.get("content") if isinstance(turn, dict) else None
-        if role not in get_args(Role) or not isinstance(content, str):
-            raise _Unreadable("cli.predict-no-text", field=fields.messages, found=str(turn)[:40])
+        spoken = turn if isinstance(turn, dict) else {}
+        role, content = spoken.get("role"), spoken.get("content")
+        if role not in ("system", "user", "assistant") or not isinstance(content, str):
+            raise _UnreadableError(
+                "cli.predict-no-text", field=fields.messages, found=str(turn)[:40]
+            )
         messages.append(Message(role, content))
     if messages and messages[-1].role == "assistant":
         messages.pop()
     if not messages or not messages[-1].content.strip():
-        raise _Unreadable("cli.predict-empty")
+        raise _UnreadableError("cli.predict-empty")
     return tuple(messages)

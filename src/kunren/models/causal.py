@@ -62,9 +62,7 @@ def _tokenize(
     cut is made to begin anew there. Without that, a prompt could end in a token that no training
     row ever had.
     """
-    texts = [
-        "".join(t for t, _ in row[: n + 1]) for row in rows for n in range(len(row))
-    ]
+    texts = ["".join(t for t, _ in row[: n + 1]) for row in rows for n in range(len(row))]
     if not texts:
         return []
     whole = iter(tokenizer(texts, add_special_tokens=False)["input_ids"])
@@ -100,7 +98,9 @@ class Causal:
         """Ids of the tokens that may end an answer."""
         pieces = _pieces(self.tokenizer, [Message("user", "a"), Message("assistant", "b")])
         last = _tokenize(self.tokenizer, [pieces])[0][-1][0][-1]
-        trained = {last} if self.tokenizer.decode([last]) in _special_tokens(self.tokenizer) else set()
+        trained = (
+            {last} if self.tokenizer.decode([last]) in _special_tokens(self.tokenizer) else set()
+        )
         configured = self.loaded.model.generation_config.eos_token_id
         known = configured if isinstance(configured, list) else [configured]
         return sorted(trained | {k for k in known if k is not None})
@@ -207,7 +207,11 @@ class Causal:
             getattr(config, "layer_types", None),
             getattr(config, "sliding_window", None),
         )
-        moved = {k: m.to(device) for k, m in mask.items()} if isinstance(mask, dict) else mask.to(device)
+        moved = (
+            {k: m.to(device) for k, m in mask.items()}
+            if isinstance(mask, dict)
+            else mask.to(device)
+        )
         out = self.loaded.model(
             input_ids=packed.input_ids.to(device),
             position_ids=packed.position_ids.to(device),
@@ -215,7 +219,8 @@ class Causal:
             logits_to_keep=keep.to(device),
             use_cache=False,
         )
-        return out.logits[0].float()
+        logits: torch.Tensor = out.logits[0].float()
+        return logits
 
     def generate(
         self, items: Sequence[Item], max_new_tokens: int, batch_size: int, task: Task
@@ -261,12 +266,10 @@ class Causal:
         from transformers import StoppingCriteria, TextIteratorStreamer
 
         ids = torch.tensor([self.prompt(context)], device=self.loaded.device)
-        streamer = TextIteratorStreamer(
-            self.tokenizer, skip_prompt=True, skip_special_tokens=True
-        )
+        streamer = TextIteratorStreamer(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
         left = Event()
 
-        class _Left(StoppingCriteria):  # type: ignore[misc]
+        class _Left(StoppingCriteria):
             def __call__(self, input_ids: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
                 return torch.full((len(input_ids),), left.is_set(), device=input_ids.device)
 
@@ -284,9 +287,9 @@ class Causal:
                     stopping_criteria=[_Left()],
                     **sampling,
                 )
-            except BaseException as error:  # noqa: BLE001  (raised again below, in the caller)
+            except BaseException as error:
                 failed.append(error)
-                streamer.end()
+                streamer.end()  # type: ignore[no-untyped-call]
 
         thread = Thread(target=write, daemon=True)
         thread.start()

@@ -1,13 +1,14 @@
 """A closed set of labels as the tokens that have to be read to score them all.
 
-Labels share tokens (``国際/政治`` and ``国際/経済``), and a label's last token need not be read: its
-probability stands at the position before. What remains is a forest of tokens below the prompt.
+Labels share tokens (``国際/政治`` and ``国際/経済``), and a label's last token need not be
+read: its probability stands at the position before. What remains is a forest below the prompt.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def label_forest(labels: Sequence[Sequence[int]]) -> Forest:
     if len(set(bodies)) < len(bodies):
         raise ValueError("two labels have the same tokens")
     ordered = sorted(bodies)
-    nested = any(b[: len(a)] == a for a, b in zip(ordered, ordered[1:], strict=False))
+    nested = any(b[: len(a)] == a for a, b in pairwise(ordered))
     sequences = [tuple(tokens) for tokens in labels] if nested else bodies
     position_of: dict[tuple[int, ...], int] = {(): 0}
     nodes: list[Node] = []

@@ -79,7 +79,7 @@ def _epoch(number: int, rows: Sequence[LogRow]) -> Epoch:
 
 
 def best_epoch(epochs: Sequence[Epoch], metric: str) -> int | None:
-    """Number of the epoch with the best evaluation; the earliest of equals.
+    """Number of the epoch with the best evaluation; the latest of equals.
 
     Args:
         epochs: from ``by_epoch``.
@@ -91,4 +91,4 @@ def best_epoch(epochs: Sequence[Epoch], metric: str) -> int | None:
         for epoch in epochs
         if (value := epoch.evaluation.get(f"eval_{metric}")) is not None and math.isfinite(value)
     }
-    return max(values, key=lambda number: values[number]) if values else None
+    return max(values, key=lambda number: (values[number], number)) if values else None

@@ -55,11 +55,12 @@ class Collator:
     def __call__(self, rows: Sequence[tuple[int, Example]]) -> dict[str, Any]:
         """One batch of (row number, example)."""
         examples = [example for _, example in rows]
-        prefix = self._prefix(examples)
-        segments = [Segment(examples[0].input_ids[:prefix])] if prefix else []
+        read = [_read(example) for example in examples]
+        prefix = self._prefix(examples, read)
+        segments = [Segment(read[0][:prefix])] if prefix else []
         parent = 0 if prefix else None
-        segments += [Segment(example.input_ids[prefix:], parent) for example in examples]
-        size = prefix + sum(len(example.input_ids) - prefix for example in examples)
+        segments += [Segment(tokens[prefix:], parent) for tokens in read]
+        size = sum(len(segment.tokens) for segment in segments)
         if filling := -size % self._multiple_of:
             segments.append(Segment([self._fill_with] * filling))
         packed = pack(segments)
@@ -87,9 +88,14 @@ class Collator:
             batch["blocks"] = Blocks(prefix, tuple(len(segment.tokens) for segment in own))
         return batch
 
-    def _prefix(self, examples: Sequence[Example]) -> int:
+    def _prefix(self, examples: Sequence[Example], read: Sequence[Sequence[int]]) -> int:
         """Length of the shared prefix. Trained tokens stay outside: each row's must count."""
         if not self._share_prefix or len(examples) == 1:
             return 0
-        shared = common_prefix([example.input_ids for example in examples])
-        return min(shared, *(example.trained.index(True) for example in examples))
+        return min(common_prefix(read), *(example.trained.index(True) for example in examples))
+
+
+def _read(example: Example) -> tuple[int, ...]:
+    """The tokens that a prediction is made from: what stands before the last trained one."""
+    last = len(example.trained) - 1 - example.trained[::-1].index(True)
+    return example.input_ids[:last]

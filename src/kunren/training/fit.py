@@ -259,9 +259,13 @@ class _Recorder(TrainerCallback):
         self._bar.advance(point.step)
 
     def best(self) -> tuple[float, int, float]:
-        """(epoch, step, value) of the best evaluation; the earliest of equals."""
+        """(epoch, step, value) of the best evaluation.
+
+        The latest of equals: on few validation rows a share has few values, so ties are common,
+        and the later weights have settled further under the falling learning rate.
+        """
         sign = 1 if self._config.metric == "loss" else -1
-        return min(self.point.values, key=lambda value: (sign * value[2], value[1]))
+        return min(self.point.values, key=lambda value: (sign * value[2], -value[1]))
 
     def _should_stop(self) -> bool:
         early = self._config.early_stopping
