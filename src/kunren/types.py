@@ -106,7 +106,7 @@ class Score:
         n_scored: items that the value was computed from.
         n_unscored: items left out.
         signature: metric, version and settings, so that two numbers can be known as comparable.
-        reason: why ``value`` is None.
+        reason: why ``value`` is None, or why it has no interval.
     """
 
     value: float | None

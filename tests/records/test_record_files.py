@@ -71,9 +71,9 @@ def test_epochs_gather_steps_and_evaluation() -> None:
     assert trainlog.best_epoch(epochs, "macro_f1") is None
 
 
-def test_the_earliest_of_equal_epochs_is_the_best() -> None:
+def test_the_latest_of_equal_epochs_is_the_best() -> None:
     epochs = trainlog.by_epoch(handmade.history([1.0, 0.5, 0.5]))
-    assert trainlog.best_epoch(epochs, "loss") == 2
+    assert trainlog.best_epoch(epochs, "loss") == 3
 
 
 def test_reads_the_log_of_another_tool(tmp_path: Path) -> None:

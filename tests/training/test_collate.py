@@ -25,9 +25,9 @@ def test_labels_are_the_trained_tokens_asked_for_one_position_before() -> None:
         Example("b", (2, 5, 11, 12, 61, 1), (False, False, False, False, True, True)),
     ]
     batch = collate(rows)
-    assert batch["input_ids"].tolist() == [[2, 5, 10, 60, 1, 11, 12, 61, 1]]
+    assert batch["input_ids"].tolist() == [[2, 5, 10, 60, 11, 12, 61]]  # no row's last token
     assert batch["labels"].tolist() == [-100, 60, 1, 61, 1]
-    assert batch["logits_to_keep"].tolist() == [2, 3, 6, 7]
+    assert batch["logits_to_keep"].tolist() == [2, 3, 5, 6]
 
 
 def test_every_assistant_turn_of_a_row_is_trained() -> None:
@@ -41,9 +41,9 @@ def test_answers_alone_may_differ_and_all_count() -> None:
     trained = (False, False, True, True)
     rows = [Example(str(token), (2, 5, token, 1), trained) for token in (60, 60, 61)]
     batch = collate(rows)
-    assert batch["input_ids"].tolist() == [[2, 5, 60, 1, 60, 1, 61, 1]]
+    assert batch["input_ids"].tolist() == [[2, 5, 60, 60, 61]]
     assert batch["labels"].tolist() == [-100, 60, 1, 60, 1, 61, 1]
-    assert batch["logits_to_keep"].tolist() == [1, 2, 1, 4, 1, 6]
+    assert batch["logits_to_keep"].tolist() == [1, 2, 1, 3, 1, 4]
 
 
 def test_rows_that_are_equal_count_each() -> None:

@@ -208,7 +208,7 @@ def _once_if_everywhere(problems: Sequence[Problem], records: int) -> list[Probl
             kept.append(problem)
         elif counted[lacks] == records:
             counted[lacks] += 1  # told once
-            said = _inner(problem).fields | {"count": records}
+            said = {**_inner(problem).fields, "count": records}
             kept.append(Problem("data.missing-everywhere", problem.where, said))
     return kept
 

@@ -27,6 +27,7 @@ from transformers import (
 
 from kunren.config.schema import EarlyStopping, TrainConfig, TuningConfig
 from kunren.messages import text
+from kunren.models.quiet import quiet
 from kunren.progress import Progress, Task
 from kunren.training import checkpoint
 from kunren.training.checkpoint import Point, Row
@@ -37,7 +38,7 @@ from kunren.training.loss import LabelLoss
 from kunren.training.optimizer import MasterAdamW
 from kunren.types import Example
 
-LEARNING_RATES = {"full": 3e-5, "lora": 2e-4}
+LEARNING_RATES = {"full": 3e-5, "lora": 5e-4}
 """Peak learning rate by kind of tuning, where the config names none."""
 
 _COLUMNS = ("epoch", "eval_loss", "learning_rate", "loss", "step", "grad_norm", "rows_per_second")
@@ -148,7 +149,7 @@ def fit(
         trainer.add_callback(record)
         try:
             if not (record.stopped or record.point.step >= steps):
-                with fast_cpu(model, args.device):
+                with fast_cpu(model, args.device), quiet():
                     trainer.train(resume_from_checkpoint=str(found[0]) if found else None)
         finally:
             guard.detach()
