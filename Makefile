@@ -10,7 +10,7 @@ demo: .venv/.installed
 
 test: .venv/.installed-dev
 	$(BIN)/kunren models get gemma-3-270m
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 check: .venv/.installed-dev
 	$(BIN)/ruff check

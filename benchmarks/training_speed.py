@@ -101,7 +101,7 @@ class Clock(TrainerCallback):
 def trl(model: Any, examples: Sequence[Example], autocast: bool, tokenizer: Any, steps: int) -> Any:
     """Rows/s of each step but the first."""
     from datasets import Dataset
-    from trl import SFTConfig, SFTTrainer  # type: ignore[attr-defined]
+    from trl import SFTConfig, SFTTrainer  # type: ignore[attr-defined,unused-ignore]
 
     data = Dataset.from_list(
         [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,14 @@ class _History(click.ParamType[Any]):
     show_default=True,
     help=text("cli.chat-top-p"),
 )
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help=text("cli.chat-format"),
+)
 def command(
     run: Path,
     base: bool,
@@ -59,6 +68,7 @@ def command(
     max_new_tokens: int,
     temperature: float,
     top_p: float,
+    format_: str,
 ) -> None:
     """Read lines, stream answers; Ctrl+C or Ctrl+D ends cleanly."""
     from kunren.use import Chat, Predictor
@@ -78,12 +88,19 @@ def command(
             said = _ask()
             if not said.strip():
                 continue
-            for piece in chat.reply(said, max_new_tokens, **sampling):
-                sys.stdout.write(piece)
-                sys.stdout.flush()
+            pieces = chat.reply(said, max_new_tokens, **sampling)
+            if format_ == "json":
+                exchange = {"user": said, "assistant": "".join(pieces).strip()}
+                sys.stdout.write(json.dumps(exchange, ensure_ascii=False))
+            else:
+                for piece in pieces:
+                    sys.stdout.write(piece)
+                    sys.stdout.flush()
             sys.stdout.write("\n")
+            sys.stdout.flush()
     except (KeyboardInterrupt, EOFError):
-        sys.stdout.write("\n")
+        if format_ == "text":
+            sys.stdout.write("\n")
         say(text("cli.chat-bye"))
 
 

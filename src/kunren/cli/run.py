@@ -62,12 +62,12 @@ def command(
 
 
 def _show(metrics: dict[str, object]) -> None:
-    from kunren.evaluation.score import HEADLINE
+    from kunren.evaluation.score import HEADLINE, system_name
 
     systems = metrics["systems"]
     assert isinstance(systems, dict)  # noqa: S101
     rows = [
-        [text(f"cli.run-{name}"), *(_cell(scores[metric]) for metric in HEADLINE)]
+        [system_name(name), *(_cell(scores[metric]) for metric in HEADLINE)]
         for name, scores in systems.items()
     ]
     columns = [text("cli.run-system"), *(text(f"cli.run-{metric}") for metric in HEADLINE)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,13 +39,18 @@ def _pieces(tokenizer: Any, messages: Sequence[Message]) -> list[tuple[str, bool
     answers = [m.content.strip() for m in messages if m.role == "assistant"]
     marked = [Message(m.role, _MARK) if m.role == "assistant" else m for m in messages]
     parts = render(tokenizer, marked, add_generation_prompt=False).split(_MARK)
-    special = re.compile("|".join(re.escape(t) for t in _special_tokens(tokenizer)) or r"(?!)")
+    special = _special_pattern(tokenizer)
     pieces = [(parts[0], False)]
     for answer, after in zip(answers, parts[1:], strict=True):
         end = special.search(after)
         cut = end.end() if end else len(after)
         pieces += [(answer + after[:cut], True), (after[cut:], False)]
     return pieces[:-1]
+
+
+@lru_cache(maxsize=4)  # Gemma has thousands of added tokens, and every row asks
+def _special_pattern(tokenizer: Any) -> re.Pattern[str]:
+    return re.compile("|".join(map(re.escape, _special_tokens(tokenizer))) or r"(?!)")
 
 
 def _special_tokens(tokenizer: Any) -> list[str]:

@@ -7,6 +7,7 @@ conversation costs few tokens and ends in a single token that the model can lear
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -83,7 +84,11 @@ def render(
     Raises:
         InputError: the template refuses the conversation (turns that do not alternate, say).
     """
-    if messages and messages[0].role == "system" and not _takes_system(tokenizer):
+    if (
+        messages
+        and messages[0].role == "system"
+        and not _takes_system(tokenizer, str(tokenizer.chat_template))
+    ):
         messages = merge_system(messages)
     try:
         return _apply(tokenizer, messages, add_generation_prompt)
@@ -121,7 +126,8 @@ def stop_at_turns(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) ->
     model.generation_config.eos_token_id = sorted(i for i in ends if i is not None)
 
 
-def _takes_system(tokenizer: PreTrainedTokenizerBase) -> bool:
+@lru_cache(maxsize=8)  # asked for every row
+def _takes_system(tokenizer: PreTrainedTokenizerBase, _template: str) -> bool:
     try:
         said = _apply(tokenizer, (Message("system", _PROBE), Message("user", "?")), False)
     except TemplateError:
