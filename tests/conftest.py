@@ -12,6 +12,8 @@ import pytest
 # Before anything imports huggingface_hub, which reads it once.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+# The tests run side by side; tiny models gain nothing from threads that wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 MakeModel = Callable[[Path], Path]
 
