@@ -27,7 +27,6 @@ from kunren.messages import text
 from kunren.models import sources
 from kunren.progress import Progress
 from kunren.records import predictions as stored_predictions
-from kunren.records.files import read_json
 from kunren.records.folder import Run
 from kunren.records.task_file import TaskFile, write_task_file
 from kunren.tasks import make_task
@@ -391,12 +390,3 @@ def _accelerators() -> list[str]:
     import torch
 
     return [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())]
-
-
-def read_result(folder: Path) -> Result:
-    """What a finished run found, read back from its folder."""
-    from kunren.evaluation.score import verdict_sentence
-
-    metrics = read_json(folder / "eval_metrics.json")
-    findings = read_json(folder / "findings.json")["findings"]
-    return Result(folder, metrics, verdict_sentence(metrics), findings)
