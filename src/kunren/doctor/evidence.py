@@ -67,32 +67,28 @@ def _metrics(facts: Facts) -> Mapping[str, Any]:
     return facts.metrics
 
 
-def _tuned(facts: Facts) -> list[Evaluated]:
-    """Test items that the tuned model answered with a label."""
+def _answered(facts: Facts, part: Literal["label", "generated"], missing: str) -> list[Evaluated]:
+    """Test items for which the tuned model's answer has ``part``."""
     if facts.predictions is None:
         raise Missing("predictions")
     found = [
         Evaluated(row, answer)
         for row in facts.predictions
-        if (answer := row.systems.get("tuned")) is not None and answer.label is not None
+        if (answer := row.systems.get("tuned")) is not None and getattr(answer, part) is not None
     ]
     if not found:
-        raise Missing("tuned")
+        raise Missing(missing)
     return found
+
+
+def _tuned(facts: Facts) -> list[Evaluated]:
+    """Test items that the tuned model answered with a label."""
+    return _answered(facts, "label", "tuned")
 
 
 def _generated(facts: Facts) -> list[Evaluated]:
     """Test items that the tuned model answered freely."""
-    if facts.predictions is None:
-        raise Missing("predictions")
-    found = [
-        Evaluated(row, answer)
-        for row in facts.predictions
-        if (answer := row.systems.get("tuned")) is not None and answer.generated is not None
-    ]
-    if not found:
-        raise Missing("generated")
-    return found
+    return _answered(facts, "generated", "generated")
 
 
 def _logged(facts: Facts) -> Sequence[Mapping[str, float | None]]:
