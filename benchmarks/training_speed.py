@@ -27,9 +27,11 @@ import torch
 from transformers import TrainerCallback
 
 from kunren.config.schema import ModelConfig, TrainConfig, TuningConfig
-from kunren.models import causal, sources
+from kunren.models import sources
 from kunren.models.adapter import prepare
-from kunren.models.load import load_tokenizer, load_weights
+from kunren.models.causal import Causal
+from kunren.models.load import load as load_model
+from kunren.models.load import load_weights
 from kunren.progress import Silent
 from kunren.training.fit import fit
 from kunren.types import Example, Message, Row, Where
@@ -37,7 +39,7 @@ from kunren.types import Example, Message, Row, Where
 BATCH = 8
 ROWS = 200
 DATA = Path(__file__).parents[1] / "examples" / "data" / "emotion_tweets.jsonl"
-MODEL = ModelConfig(id="package:gemma-3-270m")
+MODEL = ModelConfig(id="package:gemma-3-270m", family="causal")
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def rows(shared: bool) -> list[Row]:
 
 def load(folder: Path, tuning: TuningConfig, dtype: torch.dtype) -> Any:
     torch.manual_seed(0)
-    return prepare(load_weights(folder, MODEL, dtype), tuning)
+    return prepare(load_weights(folder, MODEL, dtype), tuning, "causal")
 
 
 def ours(model: Any, examples: Sequence[Example], tuning: str, shared: bool, steps: int) -> Any:
@@ -76,6 +78,7 @@ def ours(model: Any, examples: Sequence[Example], tuning: str, shared: bool, ste
     with tempfile.TemporaryDirectory() as folder:
         fitted = fit(
             model,
+            "causal",
             0,
             examples[: steps * BATCH],
             examples[:BATCH],
@@ -136,8 +139,12 @@ def trl(model: Any, examples: Sequence[Example], autocast: bool, tokenizer: Any,
 
 def measure(rounds: int, steps: int, peer_steps: int) -> list[dict[str, Any]]:
     folder = sources.locate(MODEL)
-    tokenizer = load_tokenizer(folder, MODEL)
-    examples = {s: causal.encode(tokenizer, rows(s)) for s in (True, False)}
+    family = Causal(load_model(MODEL, folder=folder))
+    tokenizer = family.tokenizer
+    read = {shared: family.encode(rows(shared), []) for shared in (True, False)}
+    examples = {s: [e for e in read[s] if isinstance(e, Example)] for s in read}
+    del family
+    gc.collect()
     table = []
     tunings: tuple[Literal["full", "lora"], ...] = ("full", "lora")
     for shared in (True, False):

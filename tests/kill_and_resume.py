@@ -23,14 +23,18 @@ import sklearn.linear_model
 import torch
 import transformers.trainer
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.forked import ask_forked_process
+
 from kunren import experiment
 from kunren.doctor import engine
-from kunren.models import adapter
+from kunren.models import adapter, verify
 from kunren.progress import Silent
 from kunren.records.folder import Run
 from kunren.report import render
 from kunren.training import fit
 
+verify._ask_fresh_process = ask_forked_process
 WARM = (matplotlib, sklearn, transformers, adapter, engine, render, fit)
 
 

@@ -10,6 +10,7 @@ from tests.small import write_experiment
 from kunren import experiment
 from kunren.config.load import load
 from kunren.errors import InputError
+from kunren.plan import prepare, with_family
 from kunren.progress import Silent
 
 
@@ -31,12 +32,12 @@ def test_rows_without_a_prompt_get_one_that_names_the_labels(
     tmp_path: Path, tiny_model: Path
 ) -> None:
     config = write_experiment(tmp_path, tiny_model)
-    plan = experiment.prepare(load(config))
+    plan = with_family(prepare(load(config)), "causal")
     system = plan.rows["train"][0].messages[0]
     assert system.role == "system"
     assert all(label in system.content for label in plan.labels)
     assert plan.config.task.system == system.content
-    bare = experiment.prepare(load(config, ["task.system=''"]))
+    bare = with_family(prepare(load(config, ["task.system=''"])), "causal")
     assert bare.rows["train"][0].messages[0].role == "user"
 
 

@@ -13,6 +13,8 @@ from kunren.use import Chat, History, Predictor
 class Echo:
     """Answers with the number of messages that it was given, in two pieces."""
 
+    generates = True
+
     def __init__(self) -> None:
         self.seen: list[tuple[Message, ...]] = []
 

@@ -1,7 +1,6 @@
-"""An experiment from its YAML to its record: the whole story, stage by stage.
+"""The whole story of an experiment: check, load, measure, train, measure again, record.
 
-What a stage finds out is kept in the run folder before the next one begins, so that a run that was
-killed goes on where it stopped and ends in the same numbers.
+Each stage leaves its result in the run folder, so that an interrupted run goes on where it was.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import gc
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -17,43 +16,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kunren.config.load import DATA_PATHS, dump
-from kunren.config.load import Loaded as LoadedConfig
 from kunren.config.load import load as load_config
-from kunren.config.schema import Config, ModelConfig
-from kunren.data.read import capped, read_files
-from kunren.data.split import split_files
+from kunren.config.schema import Config, Decoding
+from kunren.data.read import capped
 from kunren.errors import InputError, Problem
 from kunren.messages import text
-from kunren.models import sources
-from kunren.progress import Progress
+from kunren.models import Family, family_class, make_family
+from kunren.models.answering import Options, answer, choose_threshold, decide, writes
+from kunren.plan import SPLITS, Plan, prepare, with_family
+from kunren.progress import Progress, Silent
 from kunren.records import predictions as stored_predictions
 from kunren.records.folder import Run
-from kunren.records.task_file import TaskFile, write_task_file
-from kunren.tasks import make_task
-from kunren.types import Example, Item, Prediction, Row, Where
+from kunren.records.task_file import TaskFile, read_task_file, write_task_file
+from kunren.tasks import filters
+from kunren.types import AnyExample, Item, PairExample, Prediction, Where
 
 if TYPE_CHECKING:
-    from kunren.models.causal import Causal
-    from kunren.models.load import Loaded
+    from kunren.models.vocabulary import Added
 
-SPLITS = ("train", "validation", "test")
+Examples = Mapping[str, Sequence[AnyExample]]
 
-
-@dataclass(frozen=True)
-class Plan:
-    """A checked experiment: its config, and its rows as the model is to see them.
-
-    ``folder`` is what relative paths of the config refer to; ``model`` is the config's, with its
-    path resolved.
-    """
-
-    config: Config
-    folder: Path
-    model: ModelConfig
-    rows: dict[str, tuple[Row, ...]]
-    items: dict[str, list[Item]]
-    labels: tuple[str, ...]
-    fingerprint: str
+_VERIFIED_ROWS = 8
 
 
 @dataclass(frozen=True)
@@ -66,24 +49,36 @@ class Result:
     findings: Sequence[dict[str, Any]]
 
 
+@dataclass(frozen=True)
+class Ready:
+    """The untuned model, and the rows as it reads them."""
+
+    plan: Plan
+    family: Family
+    added: Added | None
+    examples: Examples
+
+
 def run(config: Path, overrides: Sequence[str], output: Path, progress: Progress) -> Result:
     """Run the experiment of a YAML file.
 
     Raises:
         InputError: the config, the data or the model source is wrong; nothing has been written.
-        TrainingStopped: training met a non-finite loss or gradient.
+        TrainingStopped: training met a non-finite loss or gradient, or the saved model is not the
+            one that was trained.
     """
     plan = prepare(load_config(config, overrides))
-    loaded = _load(plan, progress)
-    family = _family(plan, loaded)
-    examples = _encode(plan, family)
+    if plan.filtered.steps:
+        progress.say("\n".join(filters.lines(plan.filtered)))
+    ready = _ready(plan, progress)
+    plan = ready.plan
     begin_with = {
         "config.yaml": dump(plan.config, plan.folder, output / plan.config.name),
         "work/split.json": json.dumps(plan.fingerprint),
     }
     made = Run.create(output, plan.config.name, datetime.now().astimezone().date(), begin_with)
     with made.watched():
-        return _Experiment(plan, made, progress).carry_out(family, examples)
+        return _Experiment(plan, made, progress).carry_out(ready)
 
 
 def resume(folder: Path, progress: Progress) -> Result:
@@ -99,7 +94,7 @@ def resume(folder: Path, progress: Progress) -> Result:
         if found.cached("split") != plan.fingerprint:
             raise InputError(Problem("run.data-changed", Where(str(folder))))
         progress.say(text("run.resuming", path=folder, stage=found.state.stage))
-        return _Experiment(plan, found, progress).carry_out(None, None)
+        return _Experiment(plan, found, progress).carry_out(None)
 
 
 def report(folder: Path) -> Path:
@@ -129,73 +124,100 @@ def open_finished(folder: Path) -> tuple[Run, Config]:
     return found, load_config(found.path / "config.yaml").config
 
 
-def prepare(loaded: LoadedConfig) -> Plan:
-    """Read and check all that can be checked without a model, and split the rows.
+def _ready(plan: Plan, progress: Progress) -> Ready:
+    """Fetch and load the model, decide what depends on it, and check that it fits the rows.
 
     Raises:
-        InputError: with everything that is wrong, at once.
+        InputError: the model cannot be had, or does not fit; nothing has been written.
     """
-    config = loaded.config
-    task = make_task(config.task)
-    files = read_files(config.data, loaded.folder)
-    model = _local(config.model, loaded.folder)
-    problems = [*files.problems, *task.problems(files.rows), *sources.check(model)]
-    if problems:
-        raise InputError(capped(problems))
-    splits = split_files(files, task.stratum, config.data.split)
-    labels = task.labels(task.prepare(splits.train))
-    if config.task.system is None and not any(r.messages[0].role == "system" for r in files.rows):
-        # Written into the config, so that the record shows it and the same run repeats it.
-        asked = config.task.model_copy(update={"system": task.default_system(labels)})
-        config = config.model_copy(update={"task": asked})
-        task = make_task(asked)
-    rows = {name: task.prepare(getattr(splits, name)) for name in SPLITS}
-    items = {name: task.items(rows[name]) for name in SPLITS}
-    return Plan(config, loaded.folder, model, rows, items, labels, splits.fingerprint)
+    from kunren.models.load import Head, infer_family, load
+    from kunren.models.sources import locate
+    from kunren.training.scaling import warn_fp16
+
+    folder = locate(plan.model, progress, plan.texts)
+    plan = with_family(plan, plan.config.model.family or infer_family(folder))
+    head = Head(plan.labels, plan.task.answers == "set") if plan.labels else None
+    loaded = load(plan.model, plan.config.train.precision, progress, folder=folder, head=head)
+    family = make_family(str(plan.config.model.family), loaded)
+    added = _extend(plan, family)
+    if plan.config.train.precision == "fp16":
+        warn_fp16(len(added.tokens) if added else 0)
+    plan = _settled(plan, family)
+    return Ready(plan, family, added, _encode(plan, family))
 
 
-def _local(model: ModelConfig, folder: Path) -> ModelConfig:
-    """The model with a path made to hold from here; the config's is relative to the YAML."""
-    path = folder / Path(model.id).expanduser()
-    return model.model_copy(update={"id": str(path)}) if path.exists() else model
+def _extend(plan: Plan, family: Family) -> Added | None:
+    """Add the tokens that the config asks for, and see that the model can write every label."""
+    from kunren.models import vocabulary
+
+    wanted = plan.config.model.add_tokens
+    tokens = plan.labels if wanted == "labels" else wanted
+    added = vocabulary.extend(family.loaded, tokens) if tokens else None
+    if family.generates:
+        sets = plan.task.answers == "set"
+        answers = [item.answer for item in plan.items["train"]] if sets else []
+        problems = vocabulary.check_round_trip(family.loaded.tokenizer, plan.labels, answers)
+        if problems:
+            raise InputError(capped(problems))
+    return added
 
 
-def _load(plan: Plan, progress: Progress) -> Loaded:
-    from kunren.models.load import load
+def _settled(plan: Plan, family: Family) -> Plan:
+    """The plan with all defaults that depend on the model, so that the record shows them."""
+    from kunren.training.rates import learning_rate
 
-    return load(plan.model, plan.config.train.precision, progress)
-
-
-def _with_learning_rate(plan: Plan) -> Plan:
-    """The plan with the learning rate that will be used, so that the record shows it."""
-    if plan.config.train.learning_rate is not None:
-        return plan
-    from kunren.training.fit import LEARNING_RATES
-
-    rate = LEARNING_RATES[plan.config.tuning.kind]
-    train = plan.config.train.model_copy(update={"learning_rate": rate})
-    return replace(plan, config=plan.config.model_copy(update={"train": train}))
-
-
-def _family(plan: Plan, loaded: Loaded) -> Causal:
-    from kunren.models import make_family
-
-    return make_family(plan.config.model.family, loaded)
+    config = plan.config
+    train, evaluate = config.train, config.evaluate
+    if train.learning_rate is None:
+        pretrained = _pretrained(family)
+        rate = learning_rate(str(config.model.family), config.tuning.kind, pretrained)
+        train = train.model_copy(update={"learning_rate": rate})
+    if evaluate.max_new_tokens is None:
+        longest = max(family.tokens([item.answer for item in plan.items["train"]]))
+        evaluate = evaluate.model_copy(update={"max_new_tokens": longest + -(-longest // 2)})
+    return replace(plan, config=config.model_copy(update={"train": train, "evaluate": evaluate}))
 
 
-def _encode(plan: Plan, family: Causal) -> dict[str, list[Example]]:
+def _pretrained(family: Family) -> bool:
+    return bool(family.loaded.provenance.get("pretrained", True))
+
+
+def _encode(plan: Plan, family: Family) -> Examples:
     """Rows as token sequences; those that the model could not be given whole are errors."""
-    examples = {name: family.encode(plan.rows[name]) for name in SPLITS}
-    limit = plan.config.train.max_length
-    problems = [
-        Problem("run.row-too-long", row.where, {"tokens": len(made.input_ids), "limit": limit})
+    weights = plan.label_weights
+    weight = None if weights is None else _weight_of(weights)
+    examples = {
+        name: family.encode(plan.rows[name], plan.items[name], weight if name == "train" else None)
         for name in SPLITS
-        for row, made in zip(plan.rows[name], examples[name], strict=True)
-        if len(made.input_ids) > limit
+    }
+    limit = plan.config.train.max_length
+    positions = getattr(family.loaded.model.config, "max_position_embeddings", None)
+    if positions is not None:
+        limit = min(limit, positions)
+    where = {row.id: row.where for name in SPLITS for row in plan.rows[name]}
+    problems = [
+        Problem("run.row-too-long", where[made.row_id], {"tokens": _length(made), "limit": limit})
+        for name in SPLITS
+        for made in examples[name]
+        if _length(made) > limit
     ]
     if problems:
         raise InputError(capped(problems))
     return examples
+
+
+def _weight_of(weights: Mapping[str, float]) -> Callable[[Item], float]:
+    """The weight of an answer: the mean of its labels'."""
+
+    def weight(item: Item) -> float:
+        return sum(weights[label] for label in item.labels) / len(item.labels)
+
+    return weight
+
+
+def _length(example: AnyExample) -> int:
+    written = len(example.target_ids) if isinstance(example, PairExample) else 0
+    return max(len(example.input_ids), written)
 
 
 class _Experiment:
@@ -207,24 +229,17 @@ class _Experiment:
         self._progress = progress
         self._timings: dict[str, float] = run.cached("timings") or {}
 
-    def carry_out(self, family: Causal | None, examples: dict[str, list[Example]] | None) -> Result:
-        """Do what is not done yet.
-
-        Args:
-            family: the untuned model, if it has been loaded already.
-            examples: the encoded rows, likewise.
-        """
+    def carry_out(self, ready: Ready | None) -> Result:
+        """Do what is not done yet. ``ready`` is the untuned model, if it is there already."""
         base = self._stored("base")
         if base is None or self._run.cached("training") is None:
-            family = family or _family(self._plan, _load(self._plan, self._progress))
-            examples = examples or _encode(self._plan, family)
-            base = base or self._predict("base", family)
-            self._train(family, examples)
+            ready = ready or _ready(self._plan, self._progress)
+            base = base or self._base(ready.family)
+            self._train(ready)
         # Memory for one model only: the untuned one has to go before the tuned one comes.
-        family = None
+        ready = None
         gc.collect()
-        tuned = self._stored("tuned") or self._predict("tuned", self._tuned())
-        return self._record({"base": base, "tuned": tuned} | self._baselines())
+        return self._record({"base": base} | self._tuned() | self._baselines())
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
@@ -238,20 +253,38 @@ class _Experiment:
         kept = self._run.cached(name)
         return None if kept is None else stored_predictions.load(kept)
 
-    def _predict(self, system: str, family: Causal) -> list[Prediction]:
-        config, items = self._plan.config.evaluate, self._plan.items["test"]
-        with self._stage(system):
-            with self._progress.stage(text(f"run.stage-{system}"), len(items)) as bar:
-                said = family.predict(items, self._plan.labels, config.batch_size, bar)
-            if config.generate:
-                title = text(f"run.stage-{system}-generate")
-                with self._progress.stage(title, len(items)) as bar:
-                    written = family.generate(items, config.max_new_tokens, config.batch_size, bar)
-                said = [replace(p, generated=w) for p, w in zip(said, written, strict=True)]
-            self._run.store(system, stored_predictions.dump(said))
-        return said
+    def _store(self, name: str, said: Sequence[Prediction]) -> list[Prediction]:
+        self._run.store(name, stored_predictions.dump(said))
+        return list(said)
 
-    def _train(self, family: Causal, examples: dict[str, list[Example]]) -> None:
+    def _options(self, decoding: Decoding, threshold: float = 0.5) -> Options:
+        config = self._plan.config.evaluate
+        assert config.max_new_tokens is not None  # noqa: S101  (see _settled)
+        free = config.generate
+        return Options(config.batch_size, config.max_new_tokens, decoding, free, threshold)
+
+    def _base(self, family: Family) -> list[Prediction]:
+        plan, decoding = self._plan, self._plan.config.evaluate.decoding
+        with self._stage("base"):
+            if family.generates:
+                return self._store("base", self._ask("base", family, self._options(decoding)))
+            train, tuned_on, test = (plan.items[name] for name in SPLITS)
+            with self._progress.stage(text("run.stage-base-probe"), None) as bar:
+                said = family.predict_untuned(
+                    train, [*tuned_on, *test], plan.labels, plan.config.evaluate.batch_size, bar
+                )
+            if plan.task.answers == "set":
+                cut = choose_threshold(tuned_on, said[: len(tuned_on)], plan.labels)
+                said = decide(said, plan.labels, cut)
+            return self._store("base", said[len(tuned_on) :])
+
+    def _ask(self, system: str, family: Family, options: Options) -> list[Prediction]:
+        plan, items = self._plan, self._plan.items["test"]
+        twice = options.generate and family.generates and plan.task.answers == "label"
+        with self._progress.stage(text(f"run.stage-{system}"), len(items) * (1 + twice)) as bar:
+            return answer(family, plan.task, items, plan.labels, options, bar)
+
+    def _train(self, ready: Ready) -> None:
         if self._run.cached("training") is not None:
             return
         import torch
@@ -260,74 +293,125 @@ class _Experiment:
         from kunren.records.trainlog import NAME, write_log
         from kunren.training.fit import fit
 
-        config = self._plan.config
+        plan, family, added = self._plan, ready.family, ready.added
+        config, name = plan.config, str(plan.config.model.family)
+        pretrained = _pretrained(family)
         with self._stage("train"):
             torch.manual_seed(config.train.seed)  # LoRA's new layers start at random
-            model = adapter.prepare(family.loaded.model, config.tuning)
+            model = adapter.prepare(
+                family.loaded.model,
+                config.tuning,
+                name,
+                [token.id for token in added.tokens] if added else (),
+                pretrained,
+            )
             moving, total = adapter.trainable_parameters(model)
-            tuned = replace(family, loaded=replace(family.loaded, model=model))
+            tuned = make_family(name, replace(family.loaded, model=model))
+            weights = plan.label_weights
             fitted = fit(
                 model,
+                name,
                 family.pad_token,
-                examples["train"],
-                examples["validation"],
+                ready.examples["train"],
+                ready.examples["validation"],
                 config.train,
                 config.tuning,
                 self._run.work / "checkpoints",
                 resume=True,
                 progress=self._progress,
                 evaluate=self._validation(tuned),
+                class_weights=None if weights is None else [weights[la] for la in plan.labels],
+                levels=plan.levels,
             )
+        with self._stage("save"):
             target = self._run.path / "model"
-            origin = self._plan.model
-            adapter.save(
-                model,
-                family.loaded.tokenizer,
-                target,
-                origin.id,
-                origin.revision,
-                origin.trust_remote_code,
-            )
-            write_task_file(target, TaskFile(self._plan.labels, _system(self._plan)))
+            self._save(tuned, added, target)
+            reload = self._verified(tuned, target)
             write_log(self._run.path / NAME, fitted.history)
             facts = {k: v for k, v in asdict(fitted).items() if k != "history"}
             used = family.loaded.provenance | {"parameters": total, "trainable": moving}
+            origin = plan.model
             used["id"] = Path(origin.id).name if Path(origin.id).exists() else origin.id
+            used |= {"family": name, "reload": reload, "added_tokens": _told(added)}
             self._run.store("training", {"fitted": facts, "model": used})
 
-    def _validation(self, family: Causal) -> Callable[[Any], dict[str, float]]:
-        """Task metrics on the validation rows, for the end of each epoch."""
-        from kunren.evaluation.labels import validation_metrics
-        from kunren.progress import Silent
+    def _save(self, tuned: Family, added: Added | None, target: Path) -> None:
+        from kunren.models import adapter
 
-        items = self._plan.items["validation"]
+        plan = self._plan
+        adapter.save(tuned.loaded, target, plan.model, added)
+        threshold = None
+        if plan.task.answers == "set" and not tuned.generates:
+            items = plan.items["validation"]
+            with Silent().stage("", None) as bar:
+                said = tuned.predict(items, plan.labels, plan.config.evaluate.batch_size, bar)
+            threshold = choose_threshold(items, said, plan.labels)
+        write_task_file(target, TaskFile(plan.labels, _system(plan), threshold))
+
+    def _verified(self, tuned: Family, target: Path) -> dict[str, Any]:
+        """See in a fresh process that what was saved is what was trained."""
+        from kunren.models.verify import verify
+
+        items = [*self._plan.items["test"], *self._plan.items["train"]][:_VERIFIED_ROWS]
+        with self._progress.stage(text("run.stage-verify"), None):
+            same = verify(tuned, target, items, self._plan.config.train.precision)
+        return {"rows": same.rows, "max_difference": same.largest_difference}
+
+    def _validation(self, family: Family) -> Callable[[Any], dict[str, float]] | None:
+        """Task metrics on the validation rows, for the end of each epoch.
+
+        Free text is written only where a metric of it decides: it takes long, and the loss is
+        measured anyway.
+        """
+        from kunren.evaluation.score import validation_metrics
+
+        plan, items = self._plan, self._plan.items["validation"]
+        answers, config = plan.task.answers, plan.config
+        if answers == "text" and config.train.metric == "loss":
+            return None
+        options = replace(self._options(config.evaluate.decoding), generate=False)
 
         def measure(_: Any) -> dict[str, float]:
-            with Silent().stage("", None) as task:
-                said = family.predict(
-                    items, self._plan.labels, self._plan.config.evaluate.batch_size, task
-                )
-            return validation_metrics(items, said, self._plan.labels)
+            with Silent().stage("", None) as bar:
+                said = answer(family, plan.task, items, plan.labels, options, bar)
+            if answers == "set" and not writes(family, answers):
+                said = decide(said, plan.labels, choose_threshold(items, said, plan.labels))
+            return validation_metrics(answers, items, said, plan.labels)
 
         return measure
 
-    def _tuned(self) -> Causal:
+    def _tuned(self) -> dict[str, list[Prediction]]:
         """The tuned model, read back from disk: what is scored is what the user will load."""
         from kunren.models.adapter import load_saved
 
-        precision = self._plan.config.train.precision
-        loaded = load_saved(self._run.path / "model", False, precision, self._progress)
-        return _family(self._plan, loaded)
+        config = self._plan.config
+        ways = {"tuned": config.evaluate.decoding}
+        ways |= {f"tuned_{name}": decoding for name, decoding in config.evaluate.also.items()}
+        known = {name: self._stored(name) for name in ways}
+        if missing := [name for name, said in known.items() if said is None]:
+            target = self._run.path / "model"
+            loaded = load_saved(target, False, config.train.precision, self._progress)
+            family = make_family(str(config.model.family), loaded)
+            threshold = read_task_file(target).threshold
+            cut = 0.5 if threshold is None else threshold
+            with self._stage("tuned"):
+                for name in missing:
+                    said = self._ask("tuned", family, self._options(ways[name], cut))
+                    known[name] = self._store(name, said)
+        return {name: said for name, said in known.items() if said is not None}
 
     def _baselines(self) -> dict[str, list[Prediction]]:
         from kunren.evaluation.baselines import run_baselines
 
+        plan = self._plan
         with self._stage("baselines"), self._progress.stage(text("run.stage-baselines"), None):
             return run_baselines(
-                self._plan.config.evaluate.baselines,
-                self._plan.items["train"],
-                self._plan.items["test"],
-                self._plan.labels,
+                plan.config.evaluate.baselines,
+                plan.task.answers,
+                plan.items["train"],
+                plan.items["validation"],
+                plan.items["test"],
+                plan.labels,
             )
 
     def _record(self, said: dict[str, list[Prediction]]) -> Result:
@@ -338,11 +422,18 @@ class _Experiment:
         plan, run = self._plan, self._run
         with self._progress.stage(text("run.stage-record"), None):
             with self._stage("evaluate"):
-                items = plan.items["test"]
-                metrics = evaluate(items, plan.labels, said, plan.config.evaluate)
-                stored_predictions.write_predictions(
-                    run.path / stored_predictions.NAME, stored_predictions.predicted(items, said)
+                items, family = plan.items["test"], str(plan.config.model.family)
+                metrics = evaluate(
+                    items,
+                    plan.labels,
+                    said,
+                    plan.config.evaluate,
+                    plan.task.answers,
+                    plan.task.levels,
+                    base="model" if family_class(family).generates else "probe",
                 )
+                rows = stored_predictions.predicted(items, said, plan.task.answers, plan.labels)
+                stored_predictions.write_predictions(run.path / stored_predictions.NAME, rows)
                 run.write_json("eval_metrics.json", metrics)
             with self._stage("record"):
                 self._write_manifest()
@@ -360,13 +451,16 @@ class _Experiment:
         known = run.cached("training")
         named = {key: getattr(config.data, key) for key in DATA_PATHS}
         paths = {k: plan.folder / Path(p).expanduser() for k, p in named.items() if p is not None}
+        data = provenance.data_facts(paths, plan.items, plan.labels)
+        if plan.filtered.steps:
+            data["filters"] = filters.as_json(plan.filtered)
         content = provenance.manifest(
             seeds={
                 "split": config.data.split.seed,
                 "train": config.train.seed,
                 "evaluate": config.evaluate.seed,
             },
-            data=provenance.data_facts(paths, plan.items, plan.labels),
+            data=data,
             model=known["model"],
             training=known["fitted"],
             timings=self._timings,
@@ -375,6 +469,19 @@ class _Experiment:
         )
         content["artefacts"] = provenance.artefacts(run.path)
         run.write_json("manifest.json", content)
+
+
+def _told(added: Added | None) -> dict[str, Any] | None:
+    """What the manifest says of added tokens."""
+    if added is None:
+        return None
+    return {
+        "count": len(added.tokens),
+        "examples": [token.string for token in added.tokens[:10]],
+        "tied": added.tied,
+        "vocabulary": added.vocabulary,
+        "embedding_rows": added.embedding_rows,
+    }
 
 
 def _system(plan: Plan) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -33,12 +34,14 @@ class Row:
     """One row of a data set: a conversation, whatever the file's format was.
 
     A flat row (text, label) is the conversation user → assistant. ``id`` is unique within the
-    experiment and stable between runs on the same file.
+    experiment and stable between runs on the same file. ``fields`` are a flat row's other columns,
+    as text, by name: what a prompt template may refer to.
     """
 
     id: str
     messages: tuple[Message, ...]
     where: Where
+    fields: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +50,18 @@ class Item:
 
     A row with several assistant turns gives several items; they share ``row_id``, so that
     resampling can keep them together.
+
+    Attributes:
+        answer: the gold answer as the model is to write it.
+        labels: the gold labels that it means: one for ``classify``, the set in the answer's order
+            for ``tag``, none for ``answer``.
     """
 
     id: str
     row_id: str
     context: tuple[Message, ...]
     answer: str
+    labels: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -69,11 +78,50 @@ class Example:
         input_ids: token ids, without padding.
         trained: for each token, whether the loss counts its prediction. True exactly on the tokens
             of each assistant answer and on the end-of-turn token after it.
+        weights: for each token, how much its prediction counts; empty: all count 1.
     """
 
     row_id: str
     input_ids: tuple[int, ...]
     trained: tuple[bool, ...]
+    weights: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PairExample:
+    """An item as an encoder-decoder reads it.
+
+    Attributes:
+        row_id: the row it was made from.
+        input_ids: what the encoder reads, without padding.
+        target_ids: what the decoder is to write, with the token that ends it; every one is trained.
+        weight: how much each of its target tokens counts.
+    """
+
+    row_id: str
+    input_ids: tuple[int, ...]
+    target_ids: tuple[int, ...]
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class LabelExample:
+    """An item as a model with a classification head reads it.
+
+    Attributes:
+        row_id: the row it was made from.
+        input_ids: what the model reads, without padding.
+        labels: indices of the gold labels in the head: one, or a set for a multi-label head. A
+            label that the head does not know (in validation rows) is left out; with none left the
+            loss does not count the item.
+    """
+
+    row_id: str
+    input_ids: tuple[int, ...]
+    labels: tuple[int, ...]
+
+
+AnyExample = Example | PairExample | LabelExample
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +130,27 @@ class Prediction:
 
     Attributes:
         item_id: the item's ``id``.
-        label: the predicted label from the closed set; None where the system has none.
-        probability: the probability of ``label`` within the closed set, in [0, 1].
-        probabilities: one probability a label, in the order of the label set; empty where the
-            system gives none.
+        labels: the labels it chose from the closed set: one for ``classify``, the set, best first,
+            for ``tag``; None where the system gives no labels, () where none of what it said is
+            one.
+        probability: the probability of the first of ``labels``, in [0, 1].
+        probabilities: one probability a label, in the order of the label set; they sum to 1 for
+            ``classify`` and stand each for itself for ``tag``. Empty where the system gives none.
         generated: the free generation, stripped; None where none was asked for.
+        invalid: of a generated set, the pieces that are no label of the closed set, in their order.
     """
 
     item_id: str
-    label: str | None
+    labels: tuple[str, ...] | None
     probability: float | None = None
     probabilities: tuple[float, ...] = field(default=(), repr=False)
     generated: str | None = None
+    invalid: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str | None:
+        """The first label; None where there is none."""
+        return self.labels[0] if self.labels else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
 from kunren.config.schema import Config
 from kunren.data.inputs import BadLine, Input, InputFormat, read_inputs
+from kunren.errors import InputError, Problem
 from kunren.experiment import open_finished
+from kunren.models import Family, family_class, make_family
+from kunren.models.answering import Options, answer
 from kunren.progress import Progress, Silent
 from kunren.records.task_file import read_task_file
-from kunren.types import Item, Message, Prediction
+from kunren.tasks import Answers, Task, make_task
+from kunren.tasks.templates import render
+from kunren.types import Item, Message, Prediction, Where
+
+_CHAT_TOKENS = 256
 
 History = int | Literal["all"]
 """How many past exchanges a chat keeps; 0: every input is a new conversation."""
@@ -23,9 +30,11 @@ class Predictor:
     """The tuned or the untuned model of a run, with what it was trained to answer."""
 
     config: Config
-    model: Any
+    task: Task
+    model: Family
     labels: tuple[str, ...]
     system: str | None
+    threshold: float | None
 
     @classmethod
     def open(
@@ -34,27 +43,37 @@ class Predictor:
         """Load a run's model.
 
         Raises:
-            InputError: not a run folder, or the run has no model yet.
+            InputError: not a run folder, the run has no model yet, or its untuned model has no
+                answers to give.
         """
-        from kunren.models import make_family
         from kunren.models.adapter import load_saved
 
         run, config = open_finished(folder)
-        answered = read_task_file(run.path / "model")
+        family = config.model.family or "causal"
+        if base and not family_class(family).generates:
+            raise InputError(Problem("cli.base-without-head", Where(str(folder))))
+        asked = read_task_file(run.path / "model")
         loaded = load_saved(
             run.path / "model",
             base=base,
             precision=config.train.precision,
             progress=progress or Silent(),
         )
-        family = make_family(config.model.family, loaded)
-        return cls(config, family, tuple(answered.labels), answered.system)
+        model = make_family(family, loaded)
+        labels = tuple(asked.labels)
+        return cls(config, make_task(config.task), model, labels, asked.system, asked.threshold)
 
-    def context(self, messages: Sequence[Message]) -> tuple[Message, ...]:
-        """A conversation as the training rows were: with the system prompt and the template."""
+    def context(
+        self, messages: Sequence[Message], fields: Mapping[str, str] | None = None
+    ) -> tuple[Message, ...]:
+        """A conversation as the training rows were: with the system prompt and the template.
+
+        Raises:
+            InputError: the template names a field that is not among ``fields``.
+        """
         turns = tuple(messages)
         if len(turns) == 1 and turns[0].role == "user":
-            asked = self.config.task.template.replace("{text}", turns[0].content)
+            asked = render(self.config.task.template, turns[0].content, fields or {}, self.labels)
             turns = (Message("user", asked),)
         if self.system and turns[0].role != "system":
             turns = (Message("system", self.system), *turns)
@@ -63,13 +82,18 @@ class Predictor:
     def predict(
         self, contexts: Sequence[Sequence[Message]], batch_size: int = 16
     ) -> list[Prediction]:
-        """The best label and all probabilities for each conversation."""
-        items = [
-            Item(str(n), str(n), self.context(messages), "") for n, messages in enumerate(contexts)
-        ]
-        with Silent().stage("", None) as task:
-            predictions: list[Prediction] = self.model.predict(items, self.labels, batch_size, task)
-        return predictions
+        """Labels with their probabilities, or text, for each conversation.
+
+        Args:
+            contexts: from ``context``.
+            batch_size: conversations at a time.
+        """
+        items = [Item(str(n), str(n), tuple(turns), "") for n, turns in enumerate(contexts)]
+        written = self.config.evaluate.max_new_tokens or _CHAT_TOKENS
+        cut = 0.5 if self.threshold is None else self.threshold
+        options = Options(batch_size, written, self.config.evaluate.decoding, threshold=cut)
+        with Silent().stage("", None) as bar:
+            return answer(self.model, self.task, items, self.labels, options, bar)
 
 
 def predict_stream(
@@ -84,7 +108,8 @@ def predict_stream(
     """Results in the order of the input, each a JSON object; a bad line gives one with ``error``.
 
     Yields:
-        ``{"line", "id"?, "text", "label", "probability"}`` or ``{"line", "error"}``.
+        ``{"line", "id"?, "text", "label", "probability"}``, for sets ``"labels"`` in place of
+        ``"label"``, for free text ``"answer"`` alone; or ``{"line", "error"}``.
     """
     fields = predictor.config.data.fields
     if field is not None:
@@ -101,28 +126,46 @@ def predict_stream(
 def _results(
     predictor: Predictor, read: Sequence[Input | BadLine], batch_size: int
 ) -> Iterator[dict[str, object]]:
-    good = [r for r in read if isinstance(r, Input)]
-    predictions = iter(predictor.predict([r.messages for r in good], batch_size))
-    for r in read:
-        if isinstance(r, BadLine):
-            yield {"line": r.line, "error": str(r.problem)}
+    asked: list[tuple[Input, tuple[Message, ...]] | BadLine] = []
+    for one in read:
+        if isinstance(one, BadLine):
+            asked.append(one)
             continue
-        prediction = next(predictions)
-        said = next((m.content for m in reversed(r.messages) if m.role == "user"), "")
+        try:
+            asked.append((one, predictor.context(one.messages, one.fields)))
+        except InputError as error:
+            asked.append(BadLine(one.line, error.problems[0]))
+    contexts = [one[1] for one in asked if isinstance(one, tuple)]
+    predictions = iter(predictor.predict(contexts, batch_size))
+    for said_or_bad in asked:
+        if isinstance(said_or_bad, BadLine):
+            yield {"line": said_or_bad.line, "error": str(said_or_bad.problem)}
+            continue
+        given = said_or_bad[0]
+        said = next((m.content for m in reversed(given.messages) if m.role == "user"), "")
         yield {
-            "line": r.line,
-            **({} if r.id is None else {"id": r.id}),
+            "line": given.line,
+            **({} if given.id is None else {"id": given.id}),
             "text": said,
-            "label": prediction.label,
-            "probability": prediction.probability,
+            **_told(predictor.task.answers, next(predictions)),
         }
+
+
+def _told(answers: Answers, prediction: Prediction) -> dict[str, object]:
+    match answers:
+        case "label":
+            return {"label": prediction.label, "probability": prediction.probability}
+        case "set":
+            return {"labels": list(prediction.labels or ()), "probability": prediction.probability}
+        case "text":
+            return {"answer": prediction.generated}
 
 
 class Chat:
     """A conversation with a model that remembers ``history`` past exchanges."""
 
     def __init__(self, predictor: Predictor, system: str | None, history: History) -> None:
-        self._model = predictor.model
+        self._predictor = predictor
         self.system = predictor.system if system is None else system
         self._history = history
         self._past: list[tuple[Message, Message]] = []
@@ -137,12 +180,24 @@ class Chat:
         return (*system, *turns, Message("user", said))
 
     def reply(self, said: str, max_new_tokens: int, **sampling: Any) -> Iterator[str]:
-        """Stream the answer; remember the exchange once it is complete."""
-        answer = ""
-        for piece in self._model.stream(self.context(said), max_new_tokens, **sampling):
-            answer += piece
+        """Stream the answer; remember the exchange once it is complete.
+
+        A model with a classification head answers with its labels.
+        """
+        whole = ""
+        for piece in self._pieces(self.context(said), max_new_tokens, **sampling):
+            whole += piece
             yield piece
         if self._history != 0:
-            self._past.append((Message("user", said), Message("assistant", answer.strip())))
+            self._past.append((Message("user", said), Message("assistant", whole.strip())))
             if self._history != "all":
                 self._past = self._past[-self._history :]
+
+    def _pieces(
+        self, context: Sequence[Message], max_new_tokens: int, **sampling: Any
+    ) -> Iterator[str]:
+        model = self._predictor.model
+        if model.generates:
+            return model.stream(context, max_new_tokens, **sampling)
+        labels = self._predictor.predict([context])[0].labels or ()
+        return iter([" ".join(labels)])

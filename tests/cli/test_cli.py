@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -15,7 +16,18 @@ import pytest
 from tests.small import EMOJI, write_experiment
 
 from kunren.cli import COMMANDS, main
+from kunren.config.load import load
 from kunren.messages import use_language
+from kunren.plan import prepare
+from kunren.presets import NAMES
+
+DATA = Path(__file__).parents[2] / "examples" / "data"
+PRESET_DATA = {
+    "t5-emoji": "emoji_sets.jsonl",
+    "gemma-chat": "dialogues.jsonl",
+    "llama-qa": "company_qa.jsonl",
+    "bert-headlines": "headlines.jsonl",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +87,13 @@ def test_a_run_from_yaml_to_record_and_its_use(
     said = capsys.readouterr()
     told = json.loads(said.out)  # nothing but JSON on standard output
     run = Path(told["run"])
-    assert set(told["systems"]) == {"base", "tuned", "majority", "tfidf_logreg"}
+    assert set(told["systems"]) == {
+        "base",
+        "tuned",
+        "majority",
+        "tfidf_logreg",
+        "nearest",
+    }
     assert run.parent == output
     for name in (
         "config.yaml", "manifest.json", "train_log.csv", "eval_metrics.json", "predictions.jsonl",
@@ -246,3 +264,40 @@ def test_chat_streams_and_ends_cleanly_at_the_end_of_input(
     assert "Traceback" not in done.stderr
     assert "2 往復" in done.stderr
     assert done.stdout.endswith("\n")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_preset_is_written_once_and_is_a_valid_config(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert call("init", "--preset", name) == 0
+    assert f"kunren run {name}.yaml" in capsys.readouterr().out
+    config = load(tmp_path / f"{name}.yaml").config
+    assert config.name == name
+    (tmp_path / f"{name}.yaml").write_text("mine", encoding="utf-8")
+    assert call("init", "--preset", name) == 2
+    assert "上書きはしません" in capsys.readouterr().err
+    assert (tmp_path / f"{name}.yaml").read_text("utf-8") == "mine"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_preset_reads_the_rows_that_its_comment_shows(
+    name: str, tmp_path: Path, tiny_model: Path
+) -> None:
+    config = tmp_path / f"{name}.yaml"
+    assert call("init", config, "--preset", name) == 0
+    data = tmp_path / load(config).config.data.train
+    data.parent.mkdir()
+    shutil.copy(DATA / PRESET_DATA[name], data)
+    plan = prepare(load(config, [f"model.id={tiny_model}"]))
+    assert all(plan.items[split] for split in ("train", "validation", "test"))
+
+
+def test_init_lists_the_presets(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert call("init") == 0
+    listed = capsys.readouterr().out
+    assert all(f"kunren init --preset {name}" in listed for name in NAMES)
+    assert call("init", tmp_path / "x.yaml") == 2
+    assert call("init", "--preset", "t5-emoij") == 2
+    assert not list(tmp_path.iterdir())

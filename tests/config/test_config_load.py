@@ -84,7 +84,7 @@ WRONG = {
     "list for a section": ("train: [1]\n", 4, ["「train」の下には"]),
     "no value": ("train:\n  epochs:\n", 5, ["train.epochs", "値がありません", "既定値"]),
     "below range": ("train: {epochs: 0}\n", 4, ["train.epochs", "0 < epochs"]),
-    "above range": ("train: {warmup: 1.5}\n", 4, ["1.5", "0 ≤ warmup < 1"]),
+    "above range": ("tuning: {dropout: 1.5}\n", 4, ["1.5", "0 ≤ dropout < 1"]),
     "optional, out of range": ("train: {learning_rate: -1}\n", 4, ["0 < learning_rate"]),
     "deep, out of range": (
         "train:\n  early_stopping:\n    patience: 0\n",
@@ -95,10 +95,9 @@ WRONG = {
     "bad choice, nearest": (
         "evaluate: {baselines: [majorty]}\n",
         4,
-        ["majorty", "「majority」ですか", "all / majority / tfidf_logreg"],
+        ["majorty", "「majority」ですか", "all / majority / constant / nearest / tfidf_logreg"],
     ),
     "bad choice": ("tuning: {kind: qlora8}\n", 4, ["qlora8", "full / lora"]),
-    "template without text": ("task:\n  template: 分類して\n", 5, ["task.template", "「{text}」"]),
     "duplicate key": ("name: y\n", 4, ["name", "1 行目", "消して"]),
     "duplicate key below": ("train:\n  epochs: 1\n  epochs: 2\n", 6, ["train.epochs", "5 行目"]),
     "tag": ("train: !!python/object:os.x {}\n", 4, ["!!python/object:os.x", "消して"]),

@@ -13,6 +13,7 @@ import pytest
 
 from kunren.config.schema import DataConfig, Fields
 from kunren.data.read import Files, Read, capped, read, read_files
+from kunren.data.records import LIST_SEPARATOR
 from kunren.errors import Problem
 from kunren.types import Message, Where
 
@@ -125,6 +126,42 @@ def test_parquet(tmp_path: Path) -> None:
     assert contents(read(path, Fields())) == [(1, ["u", "a"])]
 
 
+def test_other_columns_are_kept_as_text(tmp_path: Path) -> None:
+    record = '{"text": "あ", "label": "a", "n": 3, "x": 2.5, "yes": true, "no": null, "e": {"k": 1}'
+    (row,) = good(tmp_path, "a.jsonl", record + ', "words": ["い", "う"]}').rows
+    assert row.fields == {
+        "text": "あ",
+        "label": "a",
+        "n": "3",
+        "x": "2.5",
+        "yes": "true",
+        "no": "",
+        "e": '{"k": 1}',
+        "words": "い、う",
+    }
+    (row,) = good(tmp_path, "a.csv", "text,label,n\nあ,a,03\n").rows
+    assert row.fields == {"text": "あ", "label": "a", "n": "03"}
+    line = '{"title": "題", ' + chat(("user", "u"), ("assistant", "a"))[1:]
+    (row,) = good(tmp_path, "c.jsonl", line).rows
+    assert row.fields == {"title": "題"}
+
+
+def test_a_list_of_labels_is_one_answer(tmp_path: Path) -> None:
+    found = good(tmp_path, "a.jsonl", '{"text": "あ", "label": ["A, B", "C"]}')
+    assert contents(found) == [(1, ["あ", LIST_SEPARATOR.join(["A, B", "C"])])]
+    assert found.rows[0].fields["label"] == "A, B、C"
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"text": ["あ"], "label": [["😀", "😢"]], "n": [2]}), path)
+    found = read(path, Fields())
+    assert contents(found) == [(1, ["あ", f"😀{LIST_SEPARATOR}😢"])]
+    assert found.rows[0].fields == {"text": "あ", "label": "😀、😢", "n": "2"}
+
+
+def test_an_answer_may_have_line_breaks(tmp_path: Path) -> None:
+    found = good(tmp_path, "a.jsonl", '{"text": "あ", "label": "一\\n二"}')
+    assert contents(found) == [(1, ["あ", "一\n二"])]
+
+
 # --- what is wrong: (content, line, what is said) ---
 
 LINES: dict[str, tuple[str, list[str]]] = {
@@ -155,7 +192,10 @@ LINES: dict[str, tuple[str, list[str]]] = {
     "empty label": ('{"text": "a", "label": " "}', ["ラベル「label」が空", "消して"]),
     "number as text": ('{"text": 3, "label": "b"}', ["文字列ではありません（3）", '" で囲んだ']),
     "number as label": ('{"text": "a", "label": 1}', ["ラベル", "（1）", '" で囲んだ']),
-    "list as label": ('{"text": "a", "label": ["b"]}', ['["b"]', "1 つ書いて"]),
+    "numbers in a list": ('{"text": "a", "label": ["b", 1]}', ['["b", 1]', "task.kind: tag"]),
+    "no label in a list": ('{"text": "a", "label": []}', ["ラベル「label」が空"]),
+    "blank label in a list": ('{"text": "a", "label": ["b", " "]}', ["ラベル「label」が空"]),
+    "garbled label in a list": ('{"text": "a", "label": ["b", "\ufffd"]}', ["U+FFFD"]),
     "list as id": ('{"text": "a", "label": "b", "id": [1]}', ["id", "[1]", "消して"]),
     "replacement": ('{"text": "a\ufffdb", "label": "b"}', ["「text」", "U+FFFD", "元のデータ"]),
     "control": ('{"text": "a", "label": "\\u0007"}', ["「label」", "U+0007"]),

@@ -78,3 +78,15 @@ def test_a_line_that_is_not_utf_8_is_bad_and_the_others_are_read() -> None:
     found = read("あ\n".encode() + "日本語\n".encode("cp932") + "い\n".encode())
     assert [type(f) for f in found] == [Input, BadLine, Input]
     assert "UTF-8" in said(found[1])
+
+
+def test_further_columns_are_there_for_templates() -> None:
+    (found,) = read('{"text": "あ", "title": "題", "year": 2025, "memo": null}')
+    assert isinstance(found, Input)
+    assert found.fields == {"text": "あ", "title": "題", "year": "2025", "memo": ""}
+    (found,) = read("text,title\nあ,題\n", "a.csv")
+    assert isinstance(found, Input)
+    assert found.fields == {"text": "あ", "title": "題"}
+    (found,) = read("あ", format_="lines")
+    assert isinstance(found, Input)
+    assert found.fields == {"text": "あ"}

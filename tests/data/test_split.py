@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from kunren.config.schema import Split
 from kunren.data.duplicates import groups, overlaps, question
 from kunren.data.read import Files
+from kunren.data.records import LIST_SEPARATOR
 from kunren.data.split import Splits, apportion, largest_remainder, split, split_files
 from kunren.errors import InputError
 from kunren.types import Message, Row, Where
@@ -200,6 +201,78 @@ def test_too_few_different_rows(pairs: list[tuple[str, str]]) -> None:
     assert "少なくとも 3 件" in str(caught.value)
 
 
+# --- sets of labels ---
+
+SETS = st.lists(st.sets(LABELS, min_size=1, max_size=4), min_size=3, max_size=120).map(
+    lambda found: rows_of(
+        [(f"text {n}", LIST_SEPARATOR.join(sorted(labels))) for n, labels in enumerate(found)]
+    )
+)
+
+
+def labels_of(one: Row) -> list[str]:
+    return label_of(one).split(LIST_SEPARATOR)
+
+
+@given(SETS, shares(), st.randoms(use_true_random=False))
+def test_sets_are_split_into_exact_sizes_whatever_the_order(
+    rows: list[Row], config: Split, chance: random.Random
+) -> None:
+    found = split(rows, label_of, config)
+    sizes = [len(found.train), len(found.test), len(found.validation)]
+    expected = largest_remainder(len(rows), [config.train, config.test, config.validation])
+    if min(expected) > 0:
+        assert sizes == expected
+    assert min(sizes) > 0
+    shuffled = list(rows)
+    chance.shuffle(shuffled)
+    assert split(shuffled, label_of, config).fingerprint == found.fingerprint
+
+
+@given(
+    st.lists(st.sets(LABELS, min_size=1, max_size=4), min_size=40, max_size=80),
+    shares(least=5, most=30),
+)
+def test_every_label_of_a_set_is_trained(found: list[set[str]], config: Split) -> None:
+    pairs = [(f"text {n}", LIST_SEPARATOR.join(sorted(one))) for n, one in enumerate(found)]
+    trained = {la for r in split(rows_of(pairs), label_of, config).train for la in labels_of(r)}
+    assert trained == {label for one in found for label in one}
+
+
+def emoji_sets(seed: int, rows: int = 1000, kinds: int = 100) -> list[Row]:
+    """Long-tailed sets of one to five labels, some texts twice."""
+    chance = random.Random(seed)
+    weights = [1 / (n + 1) for n in range(kinds)]
+    found = []
+    for number in range(rows):
+        chosen = chance.choices(range(kinds), weights, k=chance.randint(1, 5))
+        labels = LIST_SEPARATOR.join(dict.fromkeys(map(str, chosen)))
+        text = f"text {number - 1 if number % 50 == 1 else number}"
+        found.append((text, labels))
+    return rows_of(found)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_labels_of_sets_are_shared_out_evenly(seed: int) -> None:
+    rows = emoji_sets(seed)
+    found = split(rows, label_of, Split(seed=seed))
+    count = Counter(label for r in rows for label in labels_of(r))
+    common = [label for label in count if count[label] >= 10]
+    for side in (found.validation, found.test):
+        assert len(side) == 100
+        there = Counter(label for r in side for label in labels_of(r))
+        off = [abs(there[label] - count[label] / 10) for label in common]
+        # Drawn at random, a label of n rows is off by sqrt(0.09 n): 1.6 on average here.
+        assert sum(off) / len(off) < 0.8
+        # Rare labels are tested too: the test rows are no easier than the others.
+        rare = sum(there[label] for label in there if count[label] < 10) / sum(there.values())
+        assert rare > 0.5 * sum(n for n in count.values() if n < 10) / sum(count.values())
+    asked = [{question(r) for r in side} for side in sides(found).values()]
+    assert not asked[0] & asked[1]
+    assert not asked[0] & asked[2]
+    assert not asked[1] & asked[2]
+
+
 def files(train: list[Row], validation: list[Row] | None, test: list[Row] | None) -> Files:
     held = [None if rows is None else tuple(rows) for rows in (validation, test)]
     return Files(tuple(train), held[0], held[1], ())
@@ -232,7 +305,9 @@ def test_fingerprint_covers_ids_contents_and_sides() -> None:
     base = split_files(files(rows[:8], rows[8:9], rows[9:10]), label_of, Split()).fingerprint
     renamed = [replace(rows[0], id="new"), *rows[1:8]]
     edited = [row(1, "別の文", "00"), *rows[1:8]]
+    more = [replace(rows[0], fields={"context": "x"}), *rows[1:8]]
     for changed in (
+        files(more, rows[8:9], rows[9:10]),
         files(renamed, rows[8:9], rows[9:10]),
         files(edited, rows[8:9], rows[9:10]),
         files(rows[:8], rows[9:10], rows[8:9]),

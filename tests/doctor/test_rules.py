@@ -34,9 +34,8 @@ def run(
 ) -> Path:
     asked = handmade.items(rows)
     said = {"base": handmade.answers(asked, base, 1), "tuned": handmade.answers(asked, tuned, 2)}
-    said["majority"] = run_baselines(("majority",), handmade.items(60), asked, handmade.LABELS)[
-        "majority"
-    ]
+    train = handmade.items(60)
+    said |= run_baselines(("majority",), "label", train, (), asked, handmade.LABELS)
     said |= more.pop("said", {})
     return handmade.make(tmp_path, asked=asked, said=said, **more)
 
@@ -45,7 +44,7 @@ HEALTHY = (1.6, 1.1, 0.9, 0.89)
 
 
 def test_the_table_is_whole() -> None:
-    assert len({rule.code for rule in RULES}) == len(SLUGS) == len(RULES) == 9
+    assert len({rule.code for rule in RULES}) == len(SLUGS) == len(RULES) == 10
     for rule in RULES:
         assert (rule.load().__doc__ or "").strip()
     assert "metrics" in EVIDENCE
@@ -57,7 +56,7 @@ def test_a_healthy_run_has_nothing_to_remark(tmp_path: Path) -> None:
     path = run(tmp_path, losses=HEALTHY, said={"tuned": clean})
     found = diagnose(path)
     assert found["findings"] == []
-    assert [rule["slug"] for rule in found["skipped"]] == ["out-of-set"]
+    assert [rule["slug"] for rule in found["skipped"]] == ["out-of-set", "turn-collapse"]
 
 
 def test_findings_are_written_in_the_agreed_form_gravest_first(tmp_path: Path) -> None:
@@ -125,7 +124,7 @@ def test_out_of_set(tmp_path: Path) -> None:
 
     def with_wild(count: int, word: str = "😭") -> dict[str, Any] | None:
         said = [
-            Prediction(i.id, i.answer, 0.9, (), word if n < count else i.answer)
+            Prediction(i.id, (i.answer,), 0.9, (), word if n < count else i.answer)
             for n, i in enumerate(asked)
         ]
         return look(run(tmp_path, rows=100, said={"tuned": said})).get("out-of-set")
@@ -149,7 +148,8 @@ def test_out_of_set(tmp_path: Path) -> None:
 def one_answer(label: str, share: float, rows: int = 100) -> list[Prediction]:
     asked = handmade.items(rows)
     return [
-        Prediction(i.id, label if n < share * rows else i.answer, 0.9) for n, i in enumerate(asked)
+        Prediction(i.id, (label if n < share * rows else i.answer,), 0.9)
+        for n, i in enumerate(asked)
     ]
 
 
@@ -170,7 +170,7 @@ def skewed(tmp_path: Path, said: Sequence[str]) -> dict[str, dict[str, Any]]:
     gold = ["甲"] * 90 + ["乙"] * 10
     labels = ("甲", "乙")
     asked = [item for n, g in enumerate(gold) for item in handmade.items(1, (g,), f"{n}-")]
-    tuned = [Prediction(i.id, s, 0.9) for i, s in zip(asked, said, strict=True)]
+    tuned = [Prediction(i.id, (s,), 0.9) for i, s in zip(asked, said, strict=True)]
     return look(handmade.make(tmp_path, asked=asked, labels=labels, said={"tuned": tuned}))
 
 

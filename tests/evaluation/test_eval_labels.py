@@ -13,23 +13,27 @@ from sklearn.metrics import (
 )
 
 from kunren.config.schema import EvaluateConfig
-from kunren.evaluation.labels import answer_key, label_index, validation_metrics
-from kunren.evaluation.score import evaluate
+from kunren.evaluation.metric import answer_key, make_space
+from kunren.evaluation.score import evaluate, metric_name, validation_metrics
 from kunren.types import Item, Message, Prediction
 
 LABELS = ["国内", "国際", "経済", "スポーツ", "文化"]
 
 
 def item(number: int, gold: str, row: str | None = None) -> Item:
-    return Item(str(number), row or str(number), (Message("user", "見出し"),), gold)
+    return Item(str(number), row or str(number), (Message("user", "見出し"),), gold, (gold,))
+
+
+def said_to(number: int, label: str | None, generated: str | None = None) -> Prediction:
+    return Prediction(str(number), None if label is None else (label,), generated=generated)
 
 
 def scored(
     gold: list[str], said: list[str | None], labels: list[str] = LABELS, **more: Any
 ) -> dict[str, Any]:
     items = [item(n, g) for n, g in enumerate(gold)]
-    predictions = [Prediction(str(n), s) for n, s in enumerate(said)]
-    return evaluate(items, labels, {"tuned": predictions}, EvaluateConfig(bootstrap=100))
+    predictions = {"tuned": [said_to(n, s) for n, s in enumerate(said)]}
+    return evaluate(items, labels, predictions, EvaluateConfig(bootstrap=100), "label", **more)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -100,7 +104,7 @@ def test_missing_numbers_are_none_with_a_reason() -> None:
 
 
 def test_no_rows_at_all() -> None:
-    found = evaluate([], LABELS, {"tuned": []}, EvaluateConfig())
+    found = evaluate([], LABELS, {"tuned": []}, EvaluateConfig(), "label")
     assert found["rows"] == 0
     assert all(s["value"] is None and s["reason"] for s in found["systems"]["tuned"].values())
 
@@ -108,16 +112,18 @@ def test_no_rows_at_all() -> None:
 def test_free_generations_outside_the_set() -> None:
     items = [item(n, "❤️") for n in range(5)]
     written = ["❤", " ❤️\n", "😭", "", "❤️ です"]  # with and without variation selector
-    said = [Prediction(str(n), "❤️", generated=w) for n, w in enumerate(written)]
-    scores = evaluate(items, ["❤️", "😀"], {"tuned": said}, EvaluateConfig())["systems"]["tuned"]
+    said = [said_to(n, "❤️", w) for n, w in enumerate(written)]
+    found = evaluate(items, ["❤️", "😀"], {"tuned": said}, EvaluateConfig(), "label")
+    scores = found["systems"]["tuned"]
     assert scores["out_of_set_rate"]["value"] == pytest.approx(3 / 5)
     assert scores["generated_accuracy"]["value"] == pytest.approx(2 / 5)
 
 
 def test_generation_is_counted_apart_from_labels() -> None:
     items = [item(n, "国内") for n in range(4)]
-    said = [Prediction(str(n), "国内", generated=None if n == 0 else "スポーツ") for n in range(4)]
-    scores = evaluate(items, LABELS, {"tuned": said}, EvaluateConfig())["systems"]["tuned"]
+    said = [said_to(n, "国内", None if n == 0 else "スポーツ") for n in range(4)]
+    found = evaluate(items, LABELS, {"tuned": said}, EvaluateConfig(), "label")
+    scores = found["systems"]["tuned"]
     assert scores["accuracy"]["n_scored"] == 4
     assert scores["generated_accuracy"]["n_scored"] == 3
     assert scores["generated_accuracy"]["n_unscored"] == 1
@@ -126,17 +132,78 @@ def test_generation_is_counted_apart_from_labels() -> None:
 
 def test_labels_that_are_the_same_answer_are_refused() -> None:
     with pytest.raises(ValueError, match="same answer"):
-        label_index(["❤", "❤️"], [])
+        make_space(["❤", "❤️"], [])
 
 
 def test_answer_key_composes() -> None:
     assert answer_key("か\u3099") == answer_key("が ")
 
 
+def test_an_answer_that_is_no_label_is_wrong_and_one_that_was_not_given_is_unscored() -> None:
+    items = [item(n, "国内") for n in range(3)]
+    said = [Prediction("0", ()), Prediction("1", ("国内",)), Prediction("2", None)]
+    found = evaluate(items, LABELS, {"tuned": said}, EvaluateConfig(), "label")
+    score = found["systems"]["tuned"]["accuracy"]
+    assert (score["value"], score["n_scored"], score["n_unscored"]) == (0.5, 2, 1)
+    assert found["confusion"]["tuned"] == [
+        {"gold": "国内", "predicted": None, "count": 1},
+        {"gold": "国内", "predicted": "国内", "count": 1},
+    ]
+
+
 def test_validation_metrics_are_those_of_the_evaluation() -> None:
     gold, said = ["国内", "国際", "国際"], ["国内", "国際", "国内"]
     items = [item(n, g) for n, g in enumerate(gold)]
-    found = validation_metrics(items, [Prediction(str(n), s) for n, s in enumerate(said)], LABELS)
+    predictions = [said_to(n, s) for n, s in enumerate(said)]
+    found = validation_metrics("label", items, predictions, LABELS)
     full = scored(gold, list(said))["systems"]["tuned"]
     assert found == {name: full[name]["value"] for name in ("accuracy", "macro_f1")}
-    assert validation_metrics([], [], LABELS) == {}
+    assert validation_metrics("label", [], [], LABELS) == {}
+
+
+def path(label: str) -> tuple[str, ...]:
+    parts = label.split("/")
+    return tuple("/".join(parts[: n + 1]) for n in range(len(parts)))
+
+
+PATHS = ["国内/政治/選挙", "国内/経済", "国際/政治", "天気"]
+
+
+def test_each_upper_level_is_scored_on_the_items_that_have_it() -> None:
+    gold = ["国内/政治/選挙", "国内/政治/選挙", "国内/経済", "国際/政治", "天気"]
+    said: list[str | None] = ["国内/経済", "国内/政治/選挙", "国際/政治", "国際/政治", "国内/経済"]
+    found = scored(gold, said, PATHS, levels=path)
+    scores = found["systems"]["tuned"]
+    assert list(scores)[:6] == [
+        *("accuracy", "accuracy_level1", "accuracy_level2"),
+        *("macro_f1", "macro_f1_level1", "macro_f1_level2"),
+    ]
+    assert scores["accuracy"]["value"] == pytest.approx(2 / 5)
+    level1, level2 = scores["accuracy_level1"], scores["accuracy_level2"]
+    assert (level1["value"], level1["n_scored"]) == (pytest.approx(3 / 5), 5)
+    # 天気 has no second level, so it says nothing of it.
+    assert (level2["value"], level2["n_scored"], level2["n_unscored"]) == (0.5, 4, 1)
+    tops = [g.split("/")[0] for g in gold], [str(s).split("/")[0] for s in said]
+    assert scores["macro_f1_level1"]["value"] == pytest.approx(
+        f1_score(*tops, labels=sorted(set(tops[0])), average="macro", zero_division=0)
+    )
+    assert "level:1" in level1["signature"]
+    assert found["headline"][1:3] == ["accuracy_level1", "accuracy_level2"]
+    assert metric_name("accuracy_level2") == "正解率 (第 2 階層)"
+
+
+def test_a_prediction_that_ends_above_a_level_is_wrong_there() -> None:
+    scores = scored(["国内/政治/選挙"], ["天気"], PATHS, levels=path)["systems"]["tuned"]
+    assert scores["accuracy_level2"]["value"] == 0.0
+
+
+def test_a_level_that_no_gold_label_has_is_missing_with_a_reason() -> None:
+    scores = scored(["天気"], ["天気"], PATHS, levels=path)["systems"]["tuned"]
+    assert scores["accuracy_level1"]["value"] == 1.0
+    assert scores["accuracy_level2"]["value"] is None
+    assert "階層" in scores["accuracy_level2"]["reason"]
+
+
+def test_labels_without_a_hierarchy_have_no_levels() -> None:
+    found = scored(["国内"], ["国内"], levels=lambda label: (label,))
+    assert not [name for name in found["metrics"] if "level" in name]

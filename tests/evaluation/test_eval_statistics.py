@@ -4,9 +4,10 @@ from itertools import product
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from kunren.evaluation import statistics
-from kunren.evaluation.labels import Floats
+from kunren.evaluation.metric import Floats
 
 
 def ratio(sums: Floats) -> Floats:
@@ -95,6 +96,19 @@ def test_items_of_a_row_stay_together() -> None:
     weights = statistics.bootstrap_weights(60, 300, 1)
     once = statistics.percentile_interval(ratio(weights @ single))
     assert statistics.percentile_interval(ratio(weights @ copies)) == pytest.approx(once)
+
+
+def test_sparse_statistics_give_the_same_numbers() -> None:
+    rng = np.random.default_rng(0)
+    a, b = (rng.integers(0, 3, size=(12, 2)).astype(float) + 1 for _ in range(2))
+    rows = np.array([0, 0, 1, 2, 2, 2, 3, 4, 5, 6, 7, 7])
+    dense = [statistics.sum_by_row(x, rows, 8) for x in (a, b)]
+    thin = [statistics.sum_by_row(sparse.csr_array(x), rows, 8) for x in (a, b)]
+    for x, y in zip(dense, thin, strict=True):
+        assert (x == y.toarray()).all()
+    p = statistics.randomisation_p(dense[0], dense[1], ratio, 500, 3)
+    assert statistics.randomisation_p(thin[0], thin[1], ratio, 500, 3) == p
+    assert 0 < p < 1
 
 
 def test_no_interval_where_nothing_varies() -> None:

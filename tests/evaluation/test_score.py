@@ -1,13 +1,31 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.records import handmade
 
 from kunren.config.schema import EvaluateConfig
-from kunren.evaluation.score import best_baseline, cell, evaluate, find_pair, verdict_sentence
+from kunren.evaluation.score import (
+    Judged,
+    best_baseline,
+    cell,
+    compared,
+    evaluate,
+    find_pair,
+    gap,
+    headline,
+    is_baseline,
+    judge,
+    primary,
+    shown,
+    system_name,
+    unit,
+    verdict_sentence,
+)
 from kunren.messages import use_language
 from kunren.types import Item, Message, Prediction
 
@@ -22,13 +40,16 @@ def japanese() -> Iterator[None]:
 
 
 def items(count: int) -> list[Item]:
-    return [Item(str(n), str(n), (Message("user", "x"),), LABELS[n % 3]) for n in range(count)]
+    return [
+        Item(str(n), str(n), (Message("user", "x"),), LABELS[n % 3], (LABELS[n % 3],))
+        for n in range(count)
+    ]
 
 
 def hits(asked: list[Item], right: range | list[int]) -> list[Prediction]:
     """Right at the given places, elsewhere the next label."""
     return [
-        Prediction(i.id, i.answer if n in right else LABELS[(LABELS.index(i.answer) + 1) % 3])
+        Prediction(i.id, (i.answer if n in right else LABELS[(LABELS.index(i.answer) + 1) % 3],))
         for n, i in enumerate(asked)
     ]
 
@@ -36,7 +57,7 @@ def hits(asked: list[Item], right: range | list[int]) -> list[Prediction]:
 def metrics(count: int = 60, /, **right: range | list[int]) -> dict[str, Any]:
     asked = items(count)
     said = {system: hits(asked, places) for system, places in right.items()}
-    return evaluate(asked, LABELS, said, EvaluateConfig(bootstrap=200))
+    return evaluate(asked, LABELS, said, EvaluateConfig(bootstrap=200), "label")
 
 
 def test_has_the_form_of_the_design() -> None:
@@ -93,11 +114,11 @@ def test_three_rows_claim_nothing() -> None:
 
 
 def test_items_of_one_row_count_as_one_row() -> None:
-    asked = [Item(str(n), str(n // 4), (Message("user", "x"),), "甲") for n in range(12)]
-    wrong = [Prediction(i.id, "乙") for i in asked]
-    right = [Prediction(i.id, "甲") for i in asked]
+    asked = [Item(str(n), str(n // 4), (Message("user", "x"),), "甲", ("甲",)) for n in range(12)]
+    wrong = [Prediction(i.id, ("乙",)) for i in asked]
+    right = [Prediction(i.id, ("甲",)) for i in asked]
     said = {"base": wrong, "tuned": right}
-    found = evaluate(asked, LABELS, said, EvaluateConfig(bootstrap=100))
+    found = evaluate(asked, LABELS, said, EvaluateConfig(bootstrap=100), "label")
     assert (found["rows"], found["items"]) == (3, 12)
     assert find_pair(found, "base")["verdict"] == "indistinguishable"  # type: ignore[index]
     assert found["systems"]["tuned"]["accuracy"]["ci95"][0] < 0.3
@@ -106,8 +127,8 @@ def test_items_of_one_row_count_as_one_row() -> None:
 def test_unanswered_items_are_left_out_of_both_sides_of_a_pair() -> None:
     asked = items(4)
     tuned = hits(asked, range(4))
-    base = [Prediction("0", "甲"), Prediction("1", None), *hits(asked, [])[2:]]
-    found = evaluate(asked, LABELS, {"base": base, "tuned": tuned}, EvaluateConfig())
+    base = [Prediction("0", ("甲",)), Prediction("1", None), *hits(asked, [])[2:]]
+    found = evaluate(asked, LABELS, {"base": base, "tuned": tuned}, EvaluateConfig(), "label")
     pair = find_pair(found, "base")
     assert pair is not None
     assert pair["difference"] == pytest.approx(1 - 1 / 3)
@@ -154,3 +175,100 @@ def test_cells() -> None:
     assert cell({"value": 0.0, "ci95": None}) == "0.0 %"
     assert cell({"value": None, "ci95": None}) == "—"
     assert cell(None) == "—"
+
+
+def test_cells_of_other_units() -> None:
+    score = {"value": 26.912, "ci95": [20.0, 33.06]}
+    assert cell(score, "points") == "26.9 [20.0, 33.1]"
+    assert cell({"value": 16.0, "ci95": None}, "count") == "16"
+    assert cell({"value": -0.351, "ci95": [-1.0, 0.25]}, "count") == "-0.35 [-1, 0.25]"
+    assert gap(-3.25, "points") == "-3.2"
+    assert gap(0.125, "share") == "+12.5"
+    assert gap(0.5, "count") == "+0.50"
+
+
+def test_other_decodings_are_models_and_are_compared() -> None:
+    found = metrics(base=range(5), tuned=range(30), tuned_beam=range(45), majority=range(20))
+    assert best_baseline(found) == "majority"
+    assert find_pair(found, "tuned_beam")["verdict"] == "worse"  # type: ignore[index]
+    assert [s for s in found["systems"] if is_baseline(s)] == ["majority"]
+    assert system_name("tuned_beam") == "学習後 (beam)"
+    use_language("en")
+    assert system_name("tuned_beam") == "tuned (beam)"
+    assert system_name("ours") == "ours"
+
+
+def test_the_base_of_a_model_without_a_head_is_named_for_what_it_is() -> None:
+    asked = items(60)
+    said = {"base": hits(asked, range(10)), "tuned": hits(asked, range(50))}
+    found = evaluate(asked, LABELS, said, EvaluateConfig(bootstrap=200), "label", base="probe")
+    assert "ロジスティック回帰" in system_name("base", found)
+    assert "ロジスティック回帰の 16.7 % より" in verdict_sentence(found)
+    assert "学習前" not in verdict_sentence(found)
+    assert system_name("base", metrics(base=range(5))) == system_name("base") == "学習前 (base)"
+
+
+def test_files_of_before_there_were_sets_are_of_labels() -> None:
+    found = metrics(base=range(20), tuned=range(50), majority=range(20))
+    old = {
+        key: value
+        for key, value in found.items()
+        if key not in ("answers", "base", "primary", "headline", "compared", "metrics")
+    }
+    assert verdict_sentence(old) == verdict_sentence(found)
+    assert (primary(old), list(compared(old))) == (primary(found), found["compared"])
+    # Nothing was generated here: a column without a number is not shown.
+    assert list(headline(old)) == list(headline(found)) == ["accuracy", "macro_f1"]
+    assert shown(old) == shown(found)
+    assert unit(old, "accuracy") == "share"
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "difference"),
+    [
+        ("set", r"Jaccard 係数 \d+\.\d %", r"\+\d+\.\d ポイント"),
+        ("text", r"件で chrF \d+\.\d とな", r"\+\d"),
+    ],
+)
+def test_the_verdict_is_on_the_primary_metric(kind: Any, number: str, difference: str) -> None:
+    asked = handmade.asked_of(kind, 40)
+    said = {
+        "base": handmade.said_to(kind, asked, 0.0, 1),
+        "tuned": handmade.said_to(kind, asked, 0.9, 2),
+    }
+    labels = () if kind == "text" else handmade.LABELS
+    found = evaluate(asked, labels, said, EvaluateConfig(bootstrap=200), kind)
+    sentence = verdict_sentence(found)
+    assert re.search(number, sentence)
+    assert re.search(difference, sentence)
+    assert "より良い" in sentence
+    assert "  " not in sentence
+
+
+def test_missing_generations_say_whose_choice_that_was() -> None:
+    asked = items(4)
+    said = {"tuned": hits(asked, range(4)), "majority": hits(asked, range(2))}
+    reasons = {}
+    for generate in (True, False):
+        config = EvaluateConfig(bootstrap=100, generate=generate)
+        found = evaluate(asked, LABELS, said, config, "label")["systems"]
+        reasons[generate] = [found[s]["out_of_set_rate"]["reason"] for s in said]
+    assert reasons[True][0] == reasons[True][1] == reasons[False][1]  # it does not generate
+    assert "evaluate.generate" in reasons[False][0]
+
+
+def test_judges_items_by_the_primary_metric() -> None:
+    asked = [Item(str(n), str(n), (Message("user", "x"),), "甲乙", ("甲", "乙")) for n in range(4)]
+    said = [
+        Prediction("0", ("乙", "甲")),
+        Prediction("1", ("甲",)),
+        Prediction("2", None),
+        Prediction("3", ()),
+    ]
+    found = judge("set", asked, said, LABELS)
+    assert found == {
+        "0": Judged(True, 1.0),
+        "1": Judged(False, 0.5),
+        "2": Judged(None, None),
+        "3": Judged(False, 0.0),
+    }

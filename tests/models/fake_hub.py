@@ -36,8 +36,10 @@ def fake_hub(folder: Path, files: Path) -> Iterator[str]:
             parts = self.path.partition("?")[0].strip("/").split("/")
             if parts[:2] == ["api", "models"]:
                 self._api("/".join(parts[2:4]), parts[4:], body)
-            elif parts[2] == "resolve":
+            elif parts[2:3] == ["resolve"]:
                 self._file("/".join(parts[:2]), parts[4], body)
+            else:  # what huggingface_hub asks for besides models
+                self._refuse(404, "EntryNotFound")
 
         def _api(self, model: str, rest: list[str], body: bool) -> None:
             if model not in ("open/model", "gated/model", "pickled/model"):

@@ -9,6 +9,8 @@ import gguf
 import pytest
 import torch
 from tests.models.gguf_files import write_gguf
+from tests.models.gguf_llama import TEMPLATE, tiny_llama, write_llama
+from tests.models.real_models import cached
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Gemma3ForCausalLM
 
 from kunren.errors import InputError, KunrenWarning
@@ -262,3 +264,90 @@ def test_the_real_tokenizer() -> None:
     assert tokenizer("12").input_ids == [2, 236770, 236778]
     for text in ("  a   b\n\n\nc\t\td", "𠮷野家🫠👨‍👩‍👧", " " * 45 + "x"):
         assert tokenizer.decode(tokenizer(text).input_ids, skip_special_tokens=True) == text
+
+
+def test_a_llama_has_its_rotations_and_tied_weights_back(tmp_path: Path) -> None:
+    folder = converted(write_llama(tmp_path / "llama.gguf"), tmp_path / "made")
+    model = tiny_llama()
+    made, report = auto.from_pretrained(
+        folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True
+    )
+    assert not any(report.values())
+    assert made.lm_head.weight is made.model.embed_tokens.weight
+    for name, weight in model.state_dict().items():
+        assert torch.equal(made.state_dict()[name], weight), name
+    ids = torch.arange(3, 40)[None]
+    with torch.no_grad():
+        assert torch.equal(made(ids).logits, model(ids).logits)
+    config = json.loads((folder / "config.json").read_text())
+    assert config["rope_parameters"] == {"rope_type": "default", "rope_theta": 100_000.0}
+    assert config["rms_norm_eps"] == 1e-5
+    assert config["tie_word_embeddings"] is True
+
+
+def test_a_llama_keeps_its_own_chat_template(tmp_path: Path) -> None:
+    folder = converted(write_llama(tmp_path / "llama.gguf"), tmp_path / "made")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    assert tokenizer.chat_template == TEMPLATE
+    assert json.loads((folder / SOURCE_FILE).read_text())["chat_template"] == "own"
+    for name in ("config.json", "generation_config.json"):
+        assert json.loads((folder / name).read_text())["eos_token_id"] == [2]
+    assert tokenizer.eos_token == "<|im_end|>"
+    assert tokenizer("a").input_ids == tokenizer("a", add_special_tokens=False).input_ids
+    # SmolLM cuts off every digit before it looks at spaces; a letter keeps its space.
+    assert tokenizer.tokenize("a  1") == ["a", "ĠĠ", "1"]
+    assert tokenizer.tokenize("a  l") == ["a", "Ġ", "Ġ", "l"]
+
+
+@pytest.mark.real_model
+def test_the_real_llama_answers_a_question() -> None:
+    folder = cached("smollm2-135m")
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+    model = auto.from_pretrained(folder, dtype=torch.float32)
+    assert model.num_parameters() == 134_515_008
+    assert model.lm_head.weight is model.model.embed_tokens.weight
+
+    def answer(question: str) -> str:
+        turns = [{"role": "user", "content": question}]
+        given = tokenizer.apply_chat_template(
+            turns, add_generation_prompt=True, return_tensors="pt", return_dict=True
+        )
+        made = model.generate(**given, max_new_tokens=20, do_sample=False)
+        return str(tokenizer.decode(made[0, given["input_ids"].shape[1] :]))
+
+    assert answer("What is the capital of France?") == "The capital of France is Paris.<|im_end|>"
+    assert "7 days" in answer("How many days are in a week?")
+
+    def perplexity(text: str) -> float:
+        ids = tokenizer(text, return_tensors="pt").input_ids
+        with torch.no_grad():
+            return math.exp(model(ids, labels=ids).loss.item())
+
+    assert perplexity("In 1969, Neil Armstrong became the first person to walk on the Moon.") < 10
+    assert perplexity("Moon the walk to 1969, on person became Armstrong first the In Neil.") > 200
+
+
+@pytest.mark.real_model
+def test_the_real_llama_is_the_published_one() -> None:
+    folder = cached("smollm2-135m")
+    config = json.loads((folder / "config.json").read_text())
+    published = {
+        "hidden_size": 576,
+        "num_hidden_layers": 30,
+        "num_attention_heads": 9,
+        "num_key_value_heads": 3,
+        "intermediate_size": 1536,
+        "max_position_embeddings": 8192,
+        "vocab_size": 49152,
+        "rms_norm_eps": 1e-5,
+        "tie_word_embeddings": True,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 100_000.0},
+        "eos_token_id": [2],
+    }
+    assert {key: config[key] for key in published} == published
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    assert tokenizer("Hello world 2023").input_ids == [19556, 905, 216, 34, 32, 34, 35]
+    assert tokenizer("<|im_start|>user\nHi<|im_end|>\n").input_ids == [1, 4093, 198, 26843, 2, 198]
+    for text in ("  a\n\n\tb  12", "こんにちは。今日は😀"):
+        assert tokenizer.decode(tokenizer(text).input_ids) == text
+    assert "Apache License" in (folder / "LICENSE").read_text(encoding="utf-8")

@@ -2,17 +2,30 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tests.models import tiny_encoders
 
 from kunren.config.schema import ModelConfig
 from kunren.errors import InputError, KunrenWarning
-from kunren.models.load import Loaded, choose_device, choose_dtype, has_bf16, load
+from kunren.models.load import (
+    Head,
+    Loaded,
+    choose_device,
+    choose_dtype,
+    has_bf16,
+    infer_family,
+    load,
+    load_tokenizer,
+    load_weights,
+)
 from kunren.models.packages import DEFAULT
+from kunren.models.sources import locate
 
 
 @pytest.fixture
@@ -153,11 +166,239 @@ def test_precision(monkeypatch: pytest.MonkeyPatch) -> None:
         assert has_bf16(cpu)
         assert choose_dtype(cpu, "auto") == choose_dtype(cpu, "bf16") == torch.bfloat16
         assert choose_dtype(cpu, "fp32") == torch.float32
+        assert choose_dtype(cpu, "fp16") == torch.float32  # float16 is for autocast alone
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_f": True})
     assert not has_bf16(cpu)
     assert choose_dtype(cpu, "auto") == torch.float32
     with pytest.warns(KunrenWarning, match="bf16"):
         assert choose_dtype(cpu, "bf16") == torch.bfloat16
+
+
+HEAD = Head(("喜", "怒", "哀"), False)
+
+
+def load_encoder(folder: Path, head: Head = HEAD) -> Loaded:
+    return load(ModelConfig(id=str(folder), family="encoder"), "fp32", head=head)
+
+
+def weights_of(loaded: Loaded) -> dict[str, torch.Tensor]:
+    state: dict[str, torch.Tensor] = loaded.model.state_dict()
+    return state
+
+
+@pytest.mark.parametrize(
+    ("family", "said"),
+    [
+        ("causal", {"model_type": "gemma3_text", "architectures": ["Gemma3ForCausalLM"]}),
+        ("causal", {"model_type": "gemma3", "architectures": ["Gemma3ForConditionalGeneration"]}),
+        ("causal", {"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"]}),
+        ("causal", {"model_type": "llama", "architectures": ["LlamaModel"]}),
+        ("causal", {"model_type": "qwen3"}),
+        ("causal", {"model_type": "bert", "architectures": ["BertLMHeadModel"]}),
+        ("causal", {"model_type": "bert", "is_decoder": True}),
+        ("causal", {"model_type": "strange", "architectures": ["StrangeForCausalLM"]}),
+        ("encoder", {"model_type": "bert", "architectures": ["BertForPreTraining"]}),
+        ("encoder", {"model_type": "bert", "architectures": ["BertModel"]}),
+        ("encoder", {"model_type": "bert"}),
+        ("encoder", {"model_type": "modernbert", "architectures": ["ModernBertForMaskedLM"]}),
+        ("encoder", {"model_type": "xlm-roberta", "architectures": None}),
+        ("encoder", {"model_type": "llama", "architectures": ["LlamaForSequenceClassification"]}),
+        ("seq2seq", {"model_type": "t5", "architectures": ["T5Model"], "is_encoder_decoder": True}),
+        ("seq2seq", {"model_type": "t5", "architectures": ["T5ForConditionalGeneration"]}),
+        ("seq2seq", {"model_type": "mt5"}),
+        ("seq2seq", {"model_type": "strange", "is_encoder_decoder": True}),
+        ("causal", {"model_type": "mbart", "architectures": ["MBartForCausalLM"]}),
+    ],
+)
+def test_the_family_is_read_from_the_config(
+    family: str, said: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(said))
+    assert infer_family(tmp_path) == family
+
+
+@pytest.mark.parametrize("said", [{}, {"model_type": "strange", "architectures": ["NewModel"]}])
+def test_a_family_that_cannot_be_told_is_asked_for(said: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(said))
+    with pytest.raises(InputError) as caught:
+        infer_family(tmp_path)
+    (problem,) = caught.value.problems
+    assert problem.code == "model.family-unknown"
+    assert "model.family" in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("kind", "family"),
+    [("bert", "causal"), ("bert", "seq2seq"), ("llama", "seq2seq"), ("t5", "encoder")],
+)
+def test_a_model_is_not_used_as_what_it_is_not(kind: str, family: Any, tmp_path: Path) -> None:
+    folder = tiny_encoders.save(kind, tmp_path)
+    with pytest.raises(InputError) as caught:
+        load(ModelConfig(id=str(folder), family=family), "fp32", head=HEAD)
+    assert [problem.code for problem in caught.value.problems] == ["model.family-unfit"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "new"),
+    [
+        ("bert", {"bert.pooler.dense.weight", "bert.pooler.dense.bias", "classifier.weight",
+                  "classifier.bias"}),
+        ("modernbert", {"classifier.weight", "classifier.bias"}),
+        ("llama", {"score.weight"}),
+        ("gemma", {"score.weight"}),
+    ],
+)  # fmt: skip
+def test_an_encoder_gets_a_new_head_on_the_old_weights(
+    kind: str, new: set[str], tmp_path: Path
+) -> None:
+    base = tiny_encoders.model(kind)
+    loaded = load_encoder(tiny_encoders.save(kind, tmp_path, base))
+    assert set(loaded.provenance["new_weights"]) == new  # type: ignore[call-overload]
+    assert json.loads(json.dumps(loaded.provenance)) == loaded.provenance
+    config = loaded.model.config
+    assert config.id2label == {0: "喜", 1: "怒", 2: "哀"}
+    assert config.label2id == {"喜": 0, "怒": 1, "哀": 2}
+    assert config.problem_type == "single_label_classification"
+    assert not loaded.model.training
+    old = base.state_dict()
+    kept = {name: w for name, w in weights_of(loaded).items() if name not in new}
+    assert kept
+    for name, weight in kept.items():
+        torch.testing.assert_close(weight, old[name], rtol=0, atol=0)
+
+
+def test_a_new_head_is_the_same_each_time_and_draws_nothing_from_the_users_seed(
+    tmp_path: Path,
+) -> None:
+    folder = tiny_encoders.save("bert", tmp_path)
+    torch.manual_seed(1)
+    expected = torch.rand(1)
+    torch.manual_seed(1)
+    first = load_encoder(folder)
+    assert torch.equal(torch.rand(1), expected)
+    second = weights_of(load_encoder(folder))
+    for name, weight in weights_of(first).items():
+        assert torch.equal(weight, second[name]), name
+    assert weights_of(first)["classifier.weight"].std() > 0.005
+    assert weights_of(first)["bert.pooler.dense.weight"].std() > 0.005
+
+
+def test_a_several_label_head(tmp_path: Path) -> None:
+    loaded = load_encoder(tiny_encoders.save("llama", tmp_path), Head(("a", "b"), True))
+    assert loaded.model.config.problem_type == "multi_label_classification"
+    assert not loaded.model.config.use_cache
+
+
+@pytest.mark.parametrize("name", ["encoder_layer_0_output_dense_weight", "word_embeddings_weight"])
+def test_a_missing_weight_of_an_encoder_is_still_an_error(name: str, tmp_path: Path) -> None:
+    folder = tiny_encoders.save("bert", tmp_path)
+    path = folder / "model.safetensors"
+    weights = load_file(path)
+    gone = [key for key in weights if key.replace(".", "_").endswith(name)]
+    # The embeddings are tied to the masked-language head, which would stand in for them.
+    gone += [key for key in weights if key.startswith("cls.predictions.decoder")]
+    assert gone
+    save_file({k: w for k, w in weights.items() if k not in gone}, path, metadata={"format": "pt"})
+    with pytest.raises(InputError) as caught:
+        load_encoder(folder)
+    assert [problem.code for problem in caught.value.problems] == ["model.weights-missing"]
+
+
+def test_a_head_for_the_same_labels_is_kept_and_any_other_is_not(tmp_path: Path) -> None:
+    first = load_encoder(tiny_encoders.save("bert", tmp_path / "base"))
+    with torch.no_grad():
+        first.model.classifier.weight.add_(1)
+    folder = tiny_encoders.save("bert", tmp_path / "tuned", first.model)
+    before = weights_of(first)["classifier.weight"]
+
+    same = load_encoder(folder)
+    assert "new_weights" not in same.provenance
+    assert torch.equal(weights_of(same)["classifier.weight"], before)
+
+    output = ["classifier.bias", "classifier.weight"]
+    for labels, multi_label in (
+        (("怒", "喜", "哀"), False),  # the same in another order
+        (("喜", "怒", "哀"), True),
+        (("喜", "怒"), False),
+    ):
+        other = load_encoder(folder, Head(labels, multi_label))
+        assert other.provenance["new_weights"] == output
+        weight = weights_of(other)["classifier.weight"]
+        assert weight.shape == (len(labels), 32)
+        assert weight.abs().max() < 0.2
+        assert torch.equal(
+            weights_of(other)["bert.pooler.dense.weight"],
+            weights_of(first)["bert.pooler.dense.weight"],
+        )
+
+
+def test_a_saved_encoder_must_be_whole(tmp_path: Path) -> None:
+    first = load_encoder(tiny_encoders.save("bert", tmp_path / "base"))
+    folder = tiny_encoders.save("bert", tmp_path / "tuned", first.model)
+    config = ModelConfig(id=str(folder))
+    again = load_weights(folder, config, torch.float32).state_dict()
+    for name, weight in weights_of(first).items():
+        assert torch.equal(weight, again[name])
+    path = folder / "model.safetensors"
+    weights = load_file(path)
+    del weights["classifier.weight"]
+    save_file(weights, path, metadata={"format": "pt"})
+    with pytest.raises(InputError, match=r"classifier\.weight"):
+        load_weights(folder, config, torch.float32)
+
+
+def test_attention_is_what_the_model_supports_whatever_its_file_asks_for(tmp_path: Path) -> None:
+    folder = tiny_encoders.save("bert", tmp_path / "bert")
+    edit_json(folder / "config.json", attn_implementation="flash_attention_2")
+    assert load_encoder(folder).model.config._attn_implementation == "sdpa"
+    folder = tiny_encoders.save("deberta", tmp_path / "deberta")
+    assert load_encoder(folder).model.config._attn_implementation == "eager"
+
+
+def test_seq2seq(tmp_path: Path) -> None:
+    folder = tiny_encoders.save("t5", tmp_path)
+    loaded = load(ModelConfig(id=str(folder)), "fp16", head=HEAD)
+    assert type(loaded.model).__name__ == "T5ForConditionalGeneration"
+    assert loaded.tokenizer.padding_side == "right"
+    assert loaded.tokenizer.pad_token_id == loaded.model.config.pad_token_id == 0
+    assert loaded.tokenizer.chat_template is None
+    assert not {"chat_template", "new_weights"} & set(loaded.provenance)
+    assert loaded.model.dtype == torch.float32
+
+
+def test_a_located_folder_is_not_located_again(folder: Path) -> None:
+    loaded = load(ModelConfig(id="organisation/on-the-hub"), "fp32", folder=folder)
+    assert loaded.provenance["id"] == loaded.id == "organisation/on-the-hub"
+    assert loaded.provenance["commit"] == folder.name
+
+
+def test_a_model_that_was_not_pretrained_says_so() -> None:
+    config = ModelConfig(id="scratch:bert-small", family="encoder")
+    folder = locate(config, texts=["いい天気です", "さようなら"] * 3)
+    provenance = load(config, "fp32", folder=folder, head=HEAD).provenance
+    assert provenance["kind"] == "scratch"
+    assert provenance["pretrained"] is False
+
+
+def test_a_strangers_note_is_not_believed(folder: Path) -> None:
+    (folder / "kunren_source.json").write_text('{"id": "other", "licence": "free"}')
+    provenance = load_folder(folder).provenance
+    assert provenance["id"] == str(folder)
+    assert "licence" not in provenance
+
+
+def test_mecab_that_is_not_installed_is_named_with_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tiny_encoders.save_mecab_bert(tmp_path)
+    for gone, packages in ((["unidic_lite"], "unidic-lite"), (["fugashi"], "fugashi unidic-lite")):
+        for module in gone:
+            monkeypatch.setitem(sys.modules, module, None)
+        with pytest.raises(InputError) as caught:
+            load_tokenizer(folder, ModelConfig(id=str(folder)))
+        (problem,) = caught.value.problems
+        assert problem.code == "model.needs-mecab"
+        assert f"pip install {packages}" in str(problem)
 
 
 @pytest.mark.real_model

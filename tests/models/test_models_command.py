@@ -24,9 +24,12 @@ def kunren(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_list(kunren_home: Path) -> None:
     done = kunren("models")
     assert done.returncode == 0
-    assert GEMMA in done.stdout
+    for source in PACKAGES.values():
+        assert f"package:{source.name}" in done.stdout
+        assert f"{source.download_bytes / 1e6:.0f} MB" in done.stdout
+        assert source.licence in done.stdout
+        assert f"kunren models get {source.name}" in done.stdout
     assert "238 MB" in done.stdout
-    assert "Gemma Terms of Use" in done.stdout
     assert "https://ai.google.dev/gemma/terms" in done.stdout
     assert "kunren models get gemma-3-270m" in done.stdout
     (kunren_home / "models" / PACKAGES["gemma-3-270m"].key).mkdir(parents=True)
@@ -35,12 +38,18 @@ def test_the_list(kunren_home: Path) -> None:
 
 def test_the_list_as_json() -> None:
     done = kunren("models", "--format", "json")
-    (model,) = json.loads(done.stdout)["models"]
+    models = {model["id"]: model for model in json.loads(done.stdout)["models"]}
     assert done.stderr == ""
-    assert model["id"] == GEMMA
+    model = models[GEMMA]
     assert model["cached"] is False
     assert model["path"] is None
     assert model["download_bytes"] == 238_203_400
+    licences = {name: model["licence"] for name, model in models.items()}
+    assert licences == {
+        GEMMA: "Gemma Terms of Use",
+        "package:multilingual-e5-small": "MIT",
+        "package:smollm2-135m": "Apache-2.0",
+    }
 
 
 def test_get_what_is_cached(kunren_home: Path) -> None:

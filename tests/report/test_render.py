@@ -55,6 +55,7 @@ def test_writes_the_record_of_the_design(tmp_path: Path) -> None:
         "charts/confusion.png",
         "charts/labels.png",
         "charts/loss.png",
+        "charts/metrics.png",
         "comparison.csv",
         "config.yaml",
         "eval_metrics.json",
@@ -141,7 +142,7 @@ def test_text_from_data_is_never_markup(tmp_path: Path) -> None:
     asked = [handmade.with_text(i, HOSTILE + str(n)) for n, i in enumerate(handmade.items(20))]
     said = {"base": handmade.answers(asked, 0.2, 1), "tuned": handmade.answers(asked, 0.6, 2)}
     said["tuned"] = [
-        Prediction(p.item_id, p.label, p.probability, p.probabilities, HOSTILE)
+        Prediction(p.item_id, p.labels, p.probability, p.probabilities, HOSTILE)
         for p in said["tuned"]
     ]
     path = handmade.make(tmp_path, asked=asked, said=said)
@@ -150,7 +151,7 @@ def test_text_from_data_is_never_markup(tmp_path: Path) -> None:
     tags = set(re.findall(r"<(/?\w+)", shown))
     assert not tags & {"script", "a", "em", "del"}
     assert set(re.findall(r'<img src="([^"]*)"', shown)) == {
-        f"charts/{name}.png" for name in ("loss", "labels", "confusion")
+        f"charts/{name}.png" for name in ("loss", "metrics", "labels", "confusion")
     }
     visible = html.unescape(re.sub(r"<[^>]*>", "", shown))
     assert HOSTILE.partition("**e**")[0] in visible
@@ -251,7 +252,7 @@ def outcome(tmp_path: Path, name: str) -> Path:
     elif name == "all wrong":
         tuned = handmade.answers(asked, 0.0, 2)
     elif name == "collapse":
-        tuned = [Prediction(i.id, "😀", 0.9, (), "😀") for i in asked]
+        tuned = [Prediction(i.id, ("😀",), 0.9, (), "😀") for i in asked]
     elif name == "no generation":
         base = handmade.answers(asked, 0.2, 1, generated=False)
         tuned = handmade.answers(asked, 0.8, 2, generated=False)
@@ -276,8 +277,8 @@ def outcome(tmp_path: Path, name: str) -> Path:
         more["train"] = handmade.items(280, labels, "train-")
     elif name == "unseen label":
         asked = [*asked, *handmade.items(2, ("🥺",), "u")]
-        base = [*base, *(Prediction(i.id, "😀", 1.0) for i in asked[40:])]
-        tuned = [*tuned, *(Prediction(i.id, "😢", 1.0) for i in asked[40:])]
+        base = [*base, *(Prediction(i.id, ("😀",), 1.0) for i in asked[40:])]
+        tuned = [*tuned, *(Prediction(i.id, ("😢",), 1.0) for i in asked[40:])]
     said = {"base": base, "tuned": tuned}
     if name == "no base":
         del said["base"]

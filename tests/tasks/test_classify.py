@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import pytest
+from tests.tasks.rows import chat, contents
 
 from kunren.config.schema import Labels, TaskConfig
 from kunren.data.read import capped
-from kunren.tasks import TASKS, make_task
-from kunren.tasks.classify import Classify, unseen
-from kunren.types import Item, Message, Role, Row, Where
+from kunren.data.records import LIST_SEPARATOR
+from kunren.tasks import TASKS, Parsed, make_task
+from kunren.tasks.classify import Classify
+from kunren.types import Row, Where
 
 
-def task(kind: str = "text", **config: str) -> Classify:
-    labels = Labels.model_validate({"kind": kind})
-    return Classify(TaskConfig(labels=labels, **config))  # type: ignore[arg-type]
+def task(kind: str = "text", labels: dict[str, object] | None = None, **config: str) -> Classify:
+    of_labels = Labels.model_validate({"kind": kind, **(labels or {})})
+    return Classify(TaskConfig(labels=of_labels, **config))  # type: ignore[arg-type]
 
 
-def chat(*turns: str, line: int = 1, system: str | None = None) -> Row:
-    roles: list[Role] = ["user", "assistant"]
-    messages = [Message(roles[n % 2], content) for n, content in enumerate(turns)]
-    if system is not None:
-        messages.insert(0, Message("system", system))
-    return Row(f"rows.jsonl:{line}", tuple(messages), Where("rows.jsonl", line))
+def tree(*labels: str) -> list[Row]:
+    return [chat(f"x{n}", label, line=n) for n, label in enumerate(labels, start=1)]
 
 
-def test_the_table_leads_here() -> None:
-    for kind in TASKS:
-        assert isinstance(make_task(TaskConfig.model_validate({"kind": kind})), Classify)
+def test_the_table_leads_to_every_task() -> None:
+    made = {kind: make_task(TaskConfig.model_validate({"kind": kind})) for kind in TASKS}
+    assert {kind: one.answers for kind, one in made.items()} == {
+        "classify": "label",
+        "tag": "set",
+        "answer": "text",
+    }
+    assert isinstance(made["classify"], Classify)
 
 
 # --- problems ---
@@ -95,15 +98,71 @@ def test_many_wrong_labels_are_capped() -> None:
     assert "あと 80 件" in str(capped(task("emoji").problems(rows))[-1])
 
 
+def test_a_list_is_no_label() -> None:
+    rows = [chat("a", f"喜{LIST_SEPARATOR}怒", line=2), chat("b", "喜")]
+    (problem,) = task().problems(rows)
+    assert str(problem).startswith("rows.jsonl:2: ラベルが 2 個の一覧です（喜、怒）")
+    assert "task.kind: tag" in str(problem)
+
+
+def test_what_is_wrong_with_the_template_is_told_with_the_rest() -> None:
+    codes = [p.code for p in task("emoji", template="文").problems([chat("a", "怒")])]
+    assert codes == ["task.template-unknown-ready", "data.label-not-emoji"]
+
+
+# --- hierarchy ---
+
+HIERARCHY: dict[str, object] = {"hierarchy": "/"}
+
+
+def test_levels_from_the_top() -> None:
+    assert task(labels=HIERARCHY).levels("国内/政治/選挙") == (
+        "国内",
+        "国内/政治",
+        "国内/政治/選挙",
+    )
+    assert task(labels=HIERARCHY).levels("国内") == ("国内",)
+    assert task().levels("国内/政治") == ("国内/政治",)
+
+
+def test_paths_are_written_in_one_way() -> None:
+    classify = task(labels=HIERARCHY)
+    (row,) = classify.prepare([chat("a", " 国内 / 政治 ")])
+    assert contents(row)[-1] == ("assistant", "国内/政治")
+    assert classify.parse("国内 ／ 政治", ("国内/政治",)) == Parsed((), ("国内 ／ 政治",))
+    assert classify.parse("国内 / 政治\n", ("国内/政治",)) == Parsed(("国内/政治",))
+
+
+def test_paths_of_different_length_are_fine() -> None:
+    assert task(labels=HIERARCHY).problems(tree("国内/政治", "国際/政治/紛争", "スポーツ")) == []
+
+
+@pytest.mark.parametrize("label", ["国内/", "/政治", "国内//政治", "国内/ /政治"])
+def test_empty_level(label: str) -> None:
+    (problem,) = task(labels=HIERARCHY).problems(tree("国際/政治", label, "国際/経済"))
+    assert str(problem).startswith("rows.jsonl:2: ")
+    assert "空の階層" in str(problem)
+
+
+def test_a_label_above_another_one() -> None:
+    rows = tree("国内", "国内/政治", "国内/政治/選挙", "国際/政治", "国内")
+    found = [str(p) for p in task(labels=HIERARCHY).problems(rows)]
+    assert [p.split(": ")[0] for p in found] == ["rows.jsonl:1", "rows.jsonl:2"]
+    assert "国内/その他" in found[0]
+    assert task().problems(rows) == []
+
+
+def test_a_separator_that_no_label_has() -> None:
+    (problem,) = task(labels={"hierarchy": ">"}).problems(tree("国内/政治", "国際/経済"))
+    assert problem.code == "data.no-hierarchy"
+    assert "国内/政治" in str(problem)
+
+
 # --- prepare ---
 
 
-def contents(row: Row) -> list[tuple[str, str]]:
-    return [(message.role, message.content) for message in row.messages]
-
-
 def test_system_and_template_of_a_flat_row() -> None:
-    (row,) = task(system="感情は？", template="文: {text}\n{x} {text}").prepare(
+    (row,) = task(system="感情は？", template="文: {text}\n{{x}} {text}").prepare(
         [chat("{a}", " 喜 ")]
     )
     assert contents(row) == [
@@ -151,6 +210,7 @@ def test_one_item_an_answer() -> None:
     assert items[0].context == rows[0].messages[:2]
     assert items[1].context == rows[1].messages[:1]
     assert items[2].context == rows[1].messages[:3]
+    assert [i.labels for i in items] == [("喜",), ("怒",), ("哀",)]
 
 
 def test_labels_by_frequency_then_code_point() -> None:
@@ -165,17 +225,30 @@ def test_emoji_of_two_forms_are_one_label() -> None:
     assert {classify.stratum(row) for row in (*rows[:2], *classify.prepare(rows[:2]))} == {"❤️"}
 
 
-def test_stratum_is_the_last_label() -> None:
-    assert task().stratum(chat("a", "喜", "b", "怒 ")) == "怒"
+def test_skin_tones_are_merged_on_request() -> None:
+    rows = [chat("a", "👍🏻"), chat("b", "👍"), chat("c", "👩🏽‍🚀")]
+    merging = task("emoji", labels={"merge_skin_tones": True})
+    assert merging.labels(merging.prepare(rows)) == ("👍", "👩‍🚀")
+    assert merging.parse("👍🏿", ("👍",)) == Parsed(("👍",))
+    keeping = task("emoji")
+    assert keeping.labels(keeping.prepare(rows)) == ("👍", "👍🏻", "👩🏽‍🚀")
 
 
-def test_unseen_labels_are_counted() -> None:
-    items = [Item(str(n), str(n), (), answer) for n, answer in enumerate("喜怒怒哀喜")]
-    assert unseen(("喜",), items) == {"怒": 2, "哀": 1}
-    assert unseen(("喜", "怒", "哀"), items) == {}
+def test_the_stratum_holds_every_label_of_a_row() -> None:
+    assert task().stratum(chat("a", "怒 ")) == "怒"
+    assert task().stratum(chat("a", "喜", "b", "怒 ", "c", "喜")).split(LIST_SEPARATOR) == [
+        "喜",
+        "怒",
+    ]
 
 
 # --- parse ---
+
+
+def read(generated: str, label: str | None) -> Parsed:
+    if label is not None:
+        return Parsed((label,))
+    return Parsed((), (generated.strip(),) if generated.strip() else ())
 
 
 @pytest.mark.parametrize(
@@ -192,11 +265,11 @@ def test_unseen_labels_are_counted() -> None:
     ],
 )
 def test_parse_text(generated: str, label: str | None) -> None:
-    assert task().parse(generated, ("国際/政治", "IT")) == label
+    assert task().parse(generated, ("国際/政治", "IT")) == read(generated, label)
 
 
 def test_exact_spelling_wins_over_one_that_looks_the_same() -> None:
-    assert task().parse("it", ("IT", "it")) == "it"
+    assert task().parse("it", ("IT", "it")) == Parsed(("it",))
 
 
 @pytest.mark.parametrize(
@@ -214,7 +287,7 @@ def test_exact_spelling_wins_over_one_that_looks_the_same() -> None:
     ],
 )
 def test_parse_emoji(generated: str, label: str | None) -> None:
-    assert task("emoji").parse(generated, ("😀", "❤️", "👍")) == label
+    assert task("emoji").parse(generated, ("😀", "❤️", "👍")) == read(generated, label)
 
 
 # --- the default system prompt ---

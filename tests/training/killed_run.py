@@ -60,6 +60,7 @@ def run(folder: Path) -> None:
     )
     fitted = fit(
         model,
+        "causal",
         tiny.PAD,
         tiny.rows(22),
         tiny.rows(6, seed=1),

@@ -8,9 +8,9 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from kunren.training.blocks import Blocks
-from kunren.training.collate import ROW_NUMBERS, Collator
-from kunren.training.loss import LabelLoss
-from kunren.types import Example
+from kunren.training.collate import ROW_NUMBERS, WEIGHTS, Collator, LabelCollator, PairCollator
+from kunren.training.loss import TokenLoss
+from kunren.types import Example, LabelExample, PairExample
 
 
 def collate(rows: list[Example], **settings: Any) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def test_loss_and_gradients_are_those_of_the_rows_one_by_one(make: Any, share: b
     batch = Collator(model.config, share_prefix=share, multiple_of=8)(list(enumerate(rows)))
     batch.pop(ROW_NUMBERS)
     labels = batch.pop("labels")
-    together = LabelLoss()(model(**batch), labels)
+    together = TokenLoss()(model(**batch), labels)
     together.backward()  # type: ignore[no-untyped-call]
     assert together.item() == pytest.approx(single, rel=1e-5)
     for name, parameter in model.named_parameters():
@@ -90,3 +90,32 @@ def test_loss_and_gradients_are_those_of_the_rows_one_by_one(make: Any, share: b
             torch.testing.assert_close(
                 parameter.grad, expected[name], rtol=1e-4, atol=1e-5, msg=name
             )
+
+
+def test_weights_follow_the_labels_and_are_left_out_where_all_are_1() -> None:
+    trained = (False, True, True, False, True)
+    row = Example("a", (2, 30, 1, 31, 32), trained, (9.0, 0.5, 2.0, 9.0, 3.0))
+    plain = Example("b", (2, 40, 1), (False, True, True))
+    assert collate([row, plain])[WEIGHTS].tolist() == [0.5, 2.0, 3.0, 1.0, 1.0]
+    assert WEIGHTS not in collate([plain])
+
+
+def test_pairs_are_padded_and_no_padding_is_a_label() -> None:
+    shift = tiny.t5().prepare_decoder_input_ids_from_labels
+    rows = [PairExample("a", (5, 6, 1), (7, 8, 1)), PairExample("b", (9, 1), (7, 1), 0.5)]
+    batch = PairCollator(tiny.PAD, shift)(list(enumerate(rows)))
+    assert batch["input_ids"].tolist() == [[5, 6, 1], [9, 1, 0]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 1, 0]]
+    assert batch["labels"].tolist() == [[7, 8, 1], [7, 1, -100]]
+    assert batch["decoder_input_ids"].tolist() == [[0, 7, 8], [0, 7, 1]]
+    assert batch[WEIGHTS].tolist() == [1, 1, 1, 0.5, 0.5]
+
+
+def test_labels_of_a_head() -> None:
+    rows = [LabelExample("a", (2, 5, 3), (4,)), LabelExample("b", (2, 3), ())]
+    batch = LabelCollator(tiny.PAD)(list(enumerate(rows)))
+    assert batch["input_ids"].tolist() == [[2, 5, 3], [2, 3, 0]]
+    assert batch["labels"].tolist() == [4, -100]
+    rows[0] = LabelExample("a", (2, 5, 3), (2, 0))
+    batch = LabelCollator(tiny.PAD, 3)(list(enumerate(rows)))
+    assert batch["labels"].tolist() == [[1, 0, 1], [-100, -100, -100]]

@@ -26,6 +26,7 @@ def run(folder: Path, model: Any = None, **settings: Any) -> Fitted:
     )
     return fit(
         tiny.gemma() if model is None else model,
+        "causal",
         tiny.PAD,
         train,
         tiny.rows(6, seed=1),
@@ -89,7 +90,8 @@ def test_early_stopping_counts_evaluations_without_improvement(tmp_path: Path) -
     remaining = iter([0.5, 0.6, 0.605, 0.6, 1.0])
     early = EarlyStopping(patience=2, min_delta=0.01)
     settings: dict[str, Any] = {"epochs": 5, "metric": "accuracy", "early_stopping": early}
-    fitted = run(tmp_path, **settings, evaluate=lambda _: {"accuracy": next(remaining)})
+    settings["evaluate"] = lambda _: {"accuracy": next(remaining)}
+    fitted = run(tmp_path, **settings)
     assert fitted.stopped_early
     assert fitted.steps == 20
     again = run(tmp_path, **settings, resume=True)

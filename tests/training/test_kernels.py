@@ -13,8 +13,8 @@ from transformers import PreTrainedModel
 
 from kunren.training.blocks import Blocks, block_attention
 from kunren.training.collate import ROW_NUMBERS, Collator
-from kunren.training.kernels import fast_cpu
-from kunren.training.loss import LabelLoss
+from kunren.training.kernels import fast_cpu, reads_blocks
+from kunren.training.loss import TokenLoss
 
 CPU = torch.device("cpu")
 
@@ -41,7 +41,7 @@ def step(model: Any, *, fast: bool) -> tuple[float, dict[str, torch.Tensor]]:
     model.train()
     model.zero_grad()
     with fast_cpu(model, CPU) if fast else nullcontext():
-        loss = LabelLoss()(model(**batch), labels)
+        loss = TokenLoss()(model(**batch), labels)
         loss.backward()  # type: ignore[no-untyped-call]
     return loss.item(), {n: p.grad for n, p in model.named_parameters() if p.requires_grad}
 
@@ -131,7 +131,7 @@ def test_the_loss_is_cross_entropy_and_counts_every_label_once() -> None:
     logits = torch.randn(1, 5, 11, requires_grad=True)
     targets = torch.tensor([3, 0, 10, 3, 7])
     labels = torch.cat([torch.tensor([-100]), targets])
-    loss = LabelLoss()
+    loss = TokenLoss()
 
     class Out:
         pass
@@ -146,3 +146,42 @@ def test_the_loss_is_cross_entropy_and_counts_every_label_once() -> None:
     torch.testing.assert_close(grad, wanted)
     assert loss(out, labels, num_items_in_batch=10).item() == pytest.approx(expected.item() / 2)
     assert loss.totals().tolist() == pytest.approx([10 * expected.item(), 10], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("model", "task"), [(tiny.bert, "SEQ_CLS"), (tiny.t5, "SEQ_2_SEQ_LM")], ids=["bert", "t5"]
+)
+def test_lora_of_the_other_families_is_that_of_peft(model: Callable[..., Any], task: str) -> None:
+    ids = torch.tensor([[2, 30, 11, 3], [2, 12, 3, 0]])
+    given = {"input_ids": ids, "attention_mask": ids.ne(0).long()}
+    if task == "SEQ_2_SEQ_LM":
+        given["decoder_input_ids"] = torch.tensor([[0, 60], [0, 61]])
+
+    def adapted(dtype: torch.dtype) -> Any:
+        made = tiny.lora(model(), task)
+        torch.manual_seed(3)
+        with torch.no_grad():
+            for name, parameter in made.named_parameters():
+                if "lora_B" in name or name.endswith("bias"):
+                    parameter.normal_(std=0.2)
+        made.to(dtype)
+        for name, module in made.named_modules():
+            if name.endswith(".wo"):
+                module.float()  # as transformers keeps it in T5
+        return made.train()
+
+    def gradients(made: Any, *, fast: bool) -> torch.Tensor:
+        made.zero_grad()
+        assert not reads_blocks(made)
+        with fast_cpu(made, CPU) if fast else nullcontext():
+            assert bool(forwards(made)) == fast
+            made(**given).logits.float().square().sum().backward()
+        moved = [p.grad.flatten().float() for p in made.parameters() if p.requires_grad]
+        return torch.cat(moved)
+
+    expected = gradients(adapted(torch.float32), fast=False)
+    exact = gradients(adapted(torch.float32), fast=True)
+    assert (exact - expected).norm() < 1e-4 * expected.norm()
+    eager = gradients(adapted(torch.bfloat16), fast=False)
+    fast = gradients(adapted(torch.bfloat16), fast=True)
+    assert (fast - expected).norm() < 1.6 * (eager - expected).norm()

@@ -17,6 +17,7 @@ from kunren import __version__
 from kunren.messages import Language, text, use_language
 
 COMMANDS = {
+    "init": "kunren.cli.init:command",
     "run": "kunren.cli.run:command",
     "report": "kunren.cli.report:command",
     "chat": "kunren.cli.chat:command",

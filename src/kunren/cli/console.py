@@ -37,6 +37,8 @@ from kunren.progress import Progress, Task
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
+_WIDEST = 400
+
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -84,8 +86,8 @@ def table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[str
         made.add_column(escape(column), justify=side, no_wrap=True)  # type: ignore[arg-type]
     for row in rows:
         made.add_row(*(escape(cell) for cell in row))
-    # Wider than the terminal if it must be: numbers cut to fit would be worth nothing.
-    Console(file=out.file, highlight=False, width=max(out.width, 120)).print(made, crop=False)
+    # As wide as it must be: numbers cut to fit the terminal would be worth nothing.
+    Console(file=out.file, highlight=False, width=_WIDEST).print(made, crop=False)
 
 
 def show_error(error: KunrenError) -> None:

@@ -61,25 +61,19 @@ def command(
             say(f"[{finding['severity']}] {finding['message']}")
 
 
-def _show(metrics: dict[str, object]) -> None:
-    from kunren.evaluation.score import HEADLINE, system_name
+def _show(metrics: dict[str, Any]) -> None:
+    from kunren.evaluation.score import cell, headline, metric_name, system_name, unit
 
-    systems = metrics["systems"]
-    assert isinstance(systems, dict)  # noqa: S101
+    shown = headline(metrics)
     rows = [
-        [system_name(name), *(_cell(scores[metric]) for metric in HEADLINE)]
-        for name, scores in systems.items()
+        [system_name(system, metrics), *(cell(scores.get(m), unit(metrics, m)) for m in shown)]
+        for system, scores in metrics["systems"].items()
     ]
-    columns = [text("cli.run-system"), *(text(f"cli.run-{metric}") for metric in HEADLINE)]
-    table(text("cli.run-title", rows=metrics["rows"]), columns, rows)
-
-
-def _cell(score: dict[str, Any]) -> str:
-    """A score in percent with its interval; a dash where there is none."""
-    if score["value"] is None:
-        return "—"
-    interval = score["ci95"]
-    said = f"{100 * score['value']:.1f}"
-    return (
-        said if interval is None else f"{said} [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
-    )
+    # The unit once, in the heading.
+    rows = [[value.replace(" %", "") for value in row] for row in rows]
+    columns = [
+        metric_name(metric) + (" (%)" if unit(metrics, metric) == "share" else "")
+        for metric in shown
+    ]
+    title = text("cli.run-title", rows=metrics["rows"])
+    table(title, [text("cli.run-system"), *columns], rows)

@@ -85,9 +85,7 @@ def _problem(
     if kind == "missing":
         return Problem("config.missing", where, said)
     if kind == "value_error":
-        code = str(detail["ctx"]["error"])
-        below = places.get((*at, "template"), where) if code == "template-without-text" else where
-        return Problem(f"config.{code}", below, said)
+        return Problem(f"config.{detail['ctx']['error']}", where, said)
     if value is None and info is not None and section_of(info.annotation) is None:
         return Problem("config.no-value", where, said)
     if isinstance(value, str) and _is_wide_number(value) and kind.startswith(("int", "float")):

@@ -28,6 +28,10 @@ _ELSEWHERE = {
     "gradient_accumulation_steps": "train.gradient_accumulation",
     "lr_scheduler_type": "train.schedule",
     "warmup_ratio": "train.warmup",
+    "warmup_steps": "train.warmup",
+    "label_smoothing_factor": "train.loss.label_smoothing",
+    "num_beams": "evaluate.decoding.beams",
+    "do_sample": "evaluate.decoding.sample",
     "max_seq_length": "train.max_length",
     "lora_r": "tuning.r",
     "lora_alpha": "tuning.alpha",
@@ -44,7 +48,16 @@ def section_of(annotation: Any) -> type[Section] | None:
     """The section that a field holds, looking through ``| None`` and ``Annotated``."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
         return annotation
+    if typing.get_origin(annotation) is dict:
+        return None
     return next((s for a in typing.get_args(annotation) if (s := section_of(a))), None)
+
+
+def named_sections(annotation: Any) -> type[Section] | None:
+    """The section that each value of a mapping with free keys is."""
+    if typing.get_origin(annotation) is dict:
+        return section_of(typing.get_args(annotation)[1])
+    return None
 
 
 def nullable(annotation: Any) -> bool:
@@ -131,9 +144,11 @@ class Cleaner:
                     continue
             info = section.model_fields[name]
             self.places[(*new, name)] = self.where(at)
-            inner = section_of(info.annotation)
+            inner, each = section_of(info.annotation), named_sections(info.annotation)
             if inner is not None:
                 value = self._inner(value, inner, at, (*new, name), info)
+            elif each is not None and isinstance(value, dict):
+                value = self._named(value, each, at, (*new, name))
             elif isinstance(value, list):
                 for n in range(len(value)):
                     self.places[(*new, name, n)] = self.where((*at, n))
@@ -164,6 +179,19 @@ class Cleaner:
                 self.problems.extend(slips)
                 return {}
         return value
+
+    def _named(
+        self, values: dict[str, Any], section: type[Section], old: KeyPath, new: KeyPath
+    ) -> dict[str, Any]:
+        """The sections of a mapping whose keys are the user's own."""
+        cleaned = {}
+        for key, value in values.items():
+            self.places[(*new, key)] = self.where((*old, key))
+            inside = isinstance(value, dict)
+            cleaned[key] = (
+                self.section(value, section, (*old, key), (*new, key)) if inside else value
+            )
+        return cleaned
 
     def _meant(
         self, key: str, value: Any, section: type[Section], at: KeyPath, new: KeyPath

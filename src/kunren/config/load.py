@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from kunren.config.checks import check
 from kunren.config.document import Document, KeyPath, parse, scalar
 from kunren.config.explain import explain
 from kunren.config.keys import Cleaner, section_of, walk, words
@@ -69,6 +70,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Loaded:
     except ValidationError as error:
         problems += explain(error, cleaned, cleaner.places, name)
         raise InputError(_in_order(problems)) from None
+    problems += check(config, cleaner.places, name)
     if problems:
         raise InputError(_in_order(problems))
     return Loaded(config, path.parent.absolute())

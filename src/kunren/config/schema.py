@@ -29,28 +29,42 @@ class Section(BaseModel):
 
 
 class Labels(Section):
-    """What counts as a label."""
+    """What counts as a label, and which rows are kept for theirs."""
 
     kind: Literal["text", "emoji"] = "text"
     """emoji: each label must be exactly one emoji; variation selectors are normalised."""
+    hierarchy: str | None = None
+    """classify: what separates the levels of a label that is a path (``/`` in ``国際/政治``); each
+    level is then scored too."""
+    separator: str | None = None
+    """tag: what separates the labels of one row. None: nothing for emoji (a run of them is split
+    by itself), a comma for text (``,`` ``、`` ``，``). A row may also hold a list."""
+    top: Annotated[Int, Field(gt=0)] | None = None
+    """Keep only rows whose labels are all among this many most frequent ones."""
+    allow: tuple[str, ...] | None = None
+    """Keep only rows whose labels are all in this list."""
+    ban: tuple[str, ...] = ()
+    """tag: take these labels out of every row; a row with none left goes. classify: such rows
+    go."""
+    min_rows: Annotated[Int, Field(gt=0)] = 1
+    """Keep only rows whose labels each have at least this many rows."""
+    merge_skin_tones: bool = False
+    """emoji: 👍🏻 and 👍🏿 both count as 👍."""
 
 
 class TaskConfig(Section):
     """What is asked of the model."""
 
-    kind: Literal["classify"] = "classify"
+    kind: Literal["classify", "tag", "answer"] = "classify"
+    """classify: one label. tag: a set of labels. answer: free text."""
     labels: Labels = Labels()
     system: str | None = None
     """System prompt for rows that have none of their own. None: one that names the labels, if no
-    row has one; an empty text: none at all."""
+    row has one and the model's family reads instructions; an empty text: none at all."""
     template: str = "{text}"
-    """What a flat row's text becomes as the user turn. Must contain ``{text}``."""
-
-    @model_validator(mode="after")
-    def _template_has_text(self) -> TaskConfig:
-        if "{text}" not in self.template:
-            raise ValueError("template-without-text")
-        return self
+    """What a flat row's text becomes as the user turn: a text with ``{text}`` and the names of
+    other columns in braces (``{{`` for a brace), or the name of a ready one (``guided-steps``),
+    which the run's config.yaml then shows in full."""
 
 
 class Fields(Section):
@@ -99,19 +113,24 @@ class ModelConfig(Section):
     """Which model."""
 
     id: str
-    """Local folder, hub id, GGUF file, or ``package:NAME``."""
-    family: Literal["causal"] = "causal"
+    """Local folder, hub id, GGUF file, ``package:NAME``, or ``scratch:NAME`` (not pretrained)."""
+    family: Literal["causal", "seq2seq", "encoder"] | None = None
+    """How the model reads a row and answers. None: as its architecture says; a causal model may
+    also be used as an encoder, with a classification head."""
     revision: str | None = None
     """Hub revision (branch, tag or commit)."""
     trust_remote_code: bool = False
+    add_tokens: Literal["labels"] | tuple[str, ...] = ()
+    """Tokens to add to the vocabulary where it lacks them: ``labels``, or a list."""
 
 
 class TuningConfig(Section):
     """Which weights move."""
 
     kind: Literal["full", "lora"] = "full"
-    train_embeddings: bool = False
-    """full: also train the (tied) token embeddings."""
+    train_embeddings: bool | None = None
+    """full: also train the (tied) token embeddings. None: where tokens were added or the model was
+    not pretrained."""
     r: Annotated[Int, Field(gt=0)] = 16
     """lora: rank."""
     alpha: Annotated[Float, Field(gt=0)] = 32
@@ -128,6 +147,42 @@ class EarlyStopping(Section):
     min_delta: Annotated[Float, Field(ge=0)] = 0.0
 
 
+class LossConfig(Section):
+    """What is minimised.
+
+    The loss on validation rows is always the plain one, so that runs with different settings can be
+    compared by it.
+    """
+
+    focal_gamma: Annotated[Float, Field(ge=0)] = 0.0
+    """Focal loss (Lin et al. 2017): easy tokens or labels count less; 0 is plain cross-entropy."""
+    label_smoothing: Annotated[Float, Field(ge=0, lt=1)] = 0.0
+    """Share of the target spread over all tokens or labels."""
+    class_weights: Literal["balanced"] | dict[str, Float] | None = None
+    """How much each label counts: ``balanced`` (inversely to its frequency in the training rows),
+    or a weight a label; labels that are not named count 1."""
+    level_weight: Annotated[Float, Field(ge=0)] = 0.0
+    """encoder, hierarchy: weight of the loss of each upper level (the sum of its labels'
+    probabilities), beside the loss of the whole path."""
+
+    @model_validator(mode="after")
+    def _focal_or_smoothing(self) -> LossConfig:
+        if self.focal_gamma and self.label_smoothing:
+            raise ValueError("focal-and-smoothing")
+        if isinstance(self.class_weights, dict) and min(self.class_weights.values(), default=1) < 0:
+            raise ValueError("negative-class-weight")
+        return self
+
+
+Metric = Literal[
+    "loss", "accuracy", "macro_f1", "jaccard", "micro_f1", "top1_share", "exact_match", "char_f1",
+    "chrf",
+]  # fmt: skip
+"""What is measured on the validation rows after each epoch, over all tasks."""
+
+LOWER_IS_BETTER = frozenset({"loss", "top1_share"})
+
+
 class TrainConfig(Section):
     """How the weights move."""
 
@@ -136,36 +191,73 @@ class TrainConfig(Section):
     """None: chosen by tuning kind."""
     batch_size: Annotated[Int, Field(gt=0)] = 8
     gradient_accumulation: Annotated[Int, Field(gt=0)] = 1
-    warmup: Annotated[Float, Field(ge=0, lt=1)] = 0.1
-    """Share of the steps."""
+    warmup: Annotated[Float, Field(ge=0)] = 0.1
+    """Share of the steps if below 1, else number of steps."""
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     weight_decay: Annotated[Float, Field(ge=0)] = 0.0
     max_grad_norm: Annotated[Float, Field(gt=0)] = 1.0
     max_length: Annotated[Int, Field(gt=0)] = 1024
     """In tokens. A longer row is an error, since cutting it would cut the answer."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """auto: bf16 where the device has it, else fp32. With bf16, master weights stay fp32."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """auto: bf16 where the device has it, else fp32. With bf16 and fp16, master weights stay fp32;
+    with fp16 the loss is scaled, and the scale lowered where gradients overflow."""
     seed: Seed = 42
-    metric: Literal["loss", "accuracy", "macro_f1"] = "accuracy"
-    """What decides which checkpoint is best, on the validation rows. The later one of equals, since
-    the learning rate has come down further. On few rows the loss is a poor judge: it punishes one
-    confident error more than many hesitant ones."""
+    loss: LossConfig = LossConfig()
+    metric: Metric | None = None
+    """What decides which checkpoint is best and when to stop early, on the validation rows. The
+    later one of equals, since the learning rate has come down further. None: accuracy for
+    classify, jaccard for tag, loss for answer. On few rows the loss is a poor judge: it punishes
+    one confident error more than many hesitant ones."""
     early_stopping: EarlyStopping | None = EarlyStopping()
     prefix_sharing: bool = True
     """Compute tokens that all rows of a batch begin with only once."""
 
 
+class Decoding(Section):
+    """How an answer is written."""
+
+    beams: Annotated[Int, Field(gt=0)] = 1
+    """Beam search with this many beams; 1: greedy."""
+    sample: bool = False
+    """Draw each token by its probability."""
+    temperature: Annotated[Float, Field(gt=0)] = 1.0
+    """sample: below 1 the probable tokens gain, above 1 the improbable."""
+    top_k: Annotated[Int, Field(ge=0)] = 0
+    """sample: draw from this many most probable tokens; 0: from all."""
+    top_p: Annotated[Float, Field(gt=0, le=1)] = 1.0
+    """sample: draw from the fewest tokens whose probabilities sum to this."""
+    repetition_penalty: Annotated[Float, Field(gt=0)] = 1.0
+    """Above 1, tokens that were already written become less probable."""
+    seed: Seed = 42
+
+    @model_validator(mode="after")
+    def _beams_or_sample(self) -> Decoding:
+        if self.sample and self.beams > 1:
+            raise ValueError("beams-and-sample")
+        if not self.sample and (self.temperature, self.top_k, self.top_p) != (1.0, 0, 1.0):
+            raise ValueError("sampling-without-sample")
+        return self
+
+
+Baseline = Literal["majority", "constant", "nearest", "tfidf_logreg"]
+
+
 class EvaluateConfig(Section):
     """How the systems are scored on the test rows."""
 
-    baselines: Literal["all"] | tuple[Literal["majority", "tfidf_logreg"], ...] = "all"
+    baselines: Literal["all"] | tuple[Baseline, ...] = "all"
     bootstrap: Annotated[Int, Field(ge=100)] = 1000
     """Resamples for each interval."""
     seed: Seed = 42
     batch_size: Annotated[Int, Field(gt=0)] = 16
     generate: bool = True
-    """Also let the model write freely, and count the answers outside the label set."""
-    max_new_tokens: Annotated[Int, Field(gt=0)] = 16
+    """classify: also let the model write freely, and count the answers outside the label set."""
+    max_new_tokens: Annotated[Int, Field(gt=0)] | None = None
+    """None: half as many again as the longest training answer has."""
+    decoding: Decoding = Decoding()
+    """How the models write."""
+    also: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Decoding] = {}
+    """Further ways, by name: the tuned model also writes in each, as a system ``tuned_<name>``."""
 
 
 class Config(Section):

@@ -6,11 +6,12 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Literal
 
 from kunren.config.schema import Fields
+from kunren.data.records import fields_of
 from kunren.errors import InputError, Problem
 from kunren.types import Message, Where
 
@@ -25,11 +26,15 @@ _BY_SUFFIX: Mapping[str, InputFormat] = {
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One thing to predict, and the line (from 1) that it begins at."""
+    """One thing to predict, and the line (from 1) that it begins at.
+
+    ``fields`` are all its columns, as text, for prompt templates, as ``Row.fields`` are.
+    """
 
     line: int
     id: str | None
     messages: tuple[Message, ...]
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +114,8 @@ def _input(line: int, record: object, fields: Fields) -> Input:
     if not isinstance(record, dict):
         raise _UnreadableError("cli.predict-not-json", detail=type(record).__name__)
     known = record.get(fields.id)
-    return Input(line, None if known is None else str(known), _messages(record, fields))
+    name = None if known is None else str(known)
+    return Input(line, name, _messages(record, fields), fields_of(record, fields))
 
 
 def _messages(record: Mapping[str, object], fields: Fields) -> tuple[Message, ...]:

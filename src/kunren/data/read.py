@@ -10,7 +10,7 @@ from pathlib import Path
 from kunren.config.schema import DataConfig, Fields
 from kunren.data.duplicates import overlaps
 from kunren.data.formats import Parsed, parse
-from kunren.data.records import messages_of
+from kunren.data.records import fields_of, messages_of
 from kunren.errors import Problem
 from kunren.nearest import nearest
 from kunren.textfile import excerpt, nearest_file, shown
@@ -148,7 +148,7 @@ def _rows(parsed: Parsed, name: str, fields: Fields) -> Read:
         else:
             first[id_] = where
             if not found:
-                rows.append(Row(id_, messages, where))
+                rows.append(Row(id_, messages, where, fields_of(record.value, fields)))
         wrong += found if shared is None else [_numbered(p, number) for p in found]
     problems += _once_if_everywhere(wrong, len(parsed.records))
     problems.sort(key=lambda p: p.where.line or 0 if p.where else 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import cast, get_args
 
 from kunren.config.schema import Fields
@@ -23,6 +24,9 @@ _OTHER_NAMES = {
     "ai": "assistant",
     "developer": "system",
 }
+LIST_SEPARATOR = "\x1f"
+"""Joins the labels of a row that came as a list: a character that no text may contain."""
+
 _JAPANESE = re.compile(r"[ぁ-ゖァ-ヺ一-鿿]")
 
 
@@ -30,6 +34,9 @@ def messages_of(
     value: object, fields: Fields, where: Where
 ) -> tuple[tuple[Message, ...], list[Problem]]:
     """The conversation of a record: its messages, or its text and label as user and assistant.
+
+    A label that is a list of strings becomes one answer, joined by ``LIST_SEPARATOR``: whether
+    several labels make sense, and how a model is to write them, is for the task to say.
 
     Returns:
         The messages, in order, and all problems; the messages are worth nothing if there are any.
@@ -43,6 +50,29 @@ def messages_of(
     else:
         messages = checker.flat(value)
     return messages, checker.problems
+
+
+def fields_of(value: object, fields: Fields) -> dict[str, str]:
+    """All columns of a record but its messages, as text: what a prompt template may name.
+
+    Strings are as they stand, null is empty, a list of strings is joined by ``、``; all else is
+    written as JSON (``3.5``, ``true``), or as Python writes it where JSON knows no such type.
+    """
+    if not isinstance(value, dict):
+        return {}
+    return {str(k): _as_text(v) for k, v in value.items() if k != fields.messages}
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return "、".join(value)
+    if isinstance(value, bool | int | float | list | dict):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
 
 
 def garbled(text: str) -> tuple[str, dict[str, object]] | None:
@@ -82,7 +112,7 @@ class _Checker:
 
     def flat(self, record: dict[str, object]) -> tuple[Message, ...]:
         """A text and its label."""
-        messages = []
+        messages: list[Message] = []
         turns: tuple[tuple[str, Role, str], ...] = (
             ("text", "user", self._fields.text),
             ("label", "assistant", self._fields.label),
@@ -92,13 +122,26 @@ class _Checker:
                 self._missing(key, name, record)
                 continue
             content = record[name]
-            if content is None or (isinstance(content, str) and is_blank(content)):
+            if key == "label" and isinstance(content, list):
+                messages += self._several(content, name)
+            elif content is None or (isinstance(content, str) and is_blank(content)):
                 self.wrong(f"empty-{key}", field=name)
             elif not isinstance(content, str):
                 self.wrong(f"{key}-type", field=name, found=_quoted(content))
             elif self._readable(content, name):
                 messages.append(Message(role, content))
         return tuple(messages)
+
+    def _several(self, labels: Sequence[object], name: str) -> list[Message]:
+        """A list of labels as one answer."""
+        texts = [label for label in labels if isinstance(label, str)]
+        if len(texts) < len(labels):
+            self.wrong("label-type", field=name, found=_quoted(labels))
+        elif not texts or any(is_blank(label) for label in texts):
+            self.wrong("empty-label", field=name)
+        elif all(self._readable(label, name) for label in texts):
+            return [Message("assistant", LIST_SEPARATOR.join(texts))]
+        return []
 
     def conversation(self, turns: object) -> tuple[Message, ...]:
         """A list of messages."""

@@ -18,6 +18,7 @@ from math import floor
 from kunren.config.schema import Split
 from kunren.data.duplicates import groups, question
 from kunren.data.read import Files
+from kunren.data.records import LIST_SEPARATOR
 from kunren.errors import InputError, Problem
 from kunren.types import Row, Where
 
@@ -46,11 +47,12 @@ def split(rows: Sequence[Row], key: Callable[[Row], str], config: Split) -> Spli
     * Sizes are the shares of all rows, rounded by largest remainder; no side is empty. Only
       duplicates too many to fit can make them differ.
     * Every label has a row in ``train`` (if there are no more labels than training rows), and its
-      rows are shared out as the sizes are, to the nearest row.
+      rows are shared out as the sizes are: to the nearest row where a row has one label, as nearly
+      as one row's labels bind each other where rows have sets of them.
 
     Args:
         rows: all rows.
-        key: a row's label.
+        key: a row's label, or its labels joined by ``LIST_SEPARATOR``.
         config: the shares and the seed.
 
     Raises:
@@ -86,17 +88,23 @@ def _splits(train: Sequence[Row], validation: Sequence[Row], test: Sequence[Row]
     for name, rows in (("train", train), ("validation", validation), ("test", test)):
         for row in sorted(rows, key=lambda row: row.id):
             content = [[m.role, m.content] for m in row.messages]
-            seen.update(json.dumps([name, row.id, content]).encode() + b"\n")
+            fields = sorted(row.fields.items())
+            seen.update(json.dumps([name, row.id, content, fields]).encode() + b"\n")
     return Splits(tuple(train), tuple(validation), tuple(test), seen.hexdigest())
 
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
-    """Rows that stay together, under the rarest of their labels."""
+    """Rows that stay together, under the rarest of their labels.
+
+    ``counted``: how many rows of each label they are taken for; of the stratum alone, where no row
+    has several labels.
+    """
 
     rows: tuple[Row, ...]
     labels: frozenset[str]
     stratum: str
+    counted: Mapping[str, int]
     order: bytes
 
     @property
@@ -116,19 +124,26 @@ def _divide(
     placing = _Placing(units, {side: shares[side] for side in sides}, len(rows), seed)
     placing.anchor_labels()
     placing.place_groups()
-    placing.place_singles()
+    if any(len(unit.counted) > 1 for unit in units):
+        placing.place_sets()
+    else:
+        placing.place_singles()
     placing.fill_empty()
     side_of = {row.id: side for unit, side in placing.side.items() for row in units[unit].rows}
     return {side: tuple(r for r in rows if side_of[r.id] == side) for side in _SIDES}
 
 
 def _units(rows: Sequence[Row], key: Callable[[Row], str], seed: int) -> list[_Unit]:
-    count = Counter(key(row) for row in rows)
+    labels_of = {row.id: key(row).split(LIST_SEPARATOR) for row in rows}
+    sets = any(len(labels) > 1 for labels in labels_of.values())
+    count = Counter(label for labels in labels_of.values() for label in labels)
     units = []
     for group in groups(rows):
-        labels = frozenset(key(row) for row in group)
-        stratum = min(labels, key=lambda label: (count[label], label))
-        units.append(_Unit(group, labels, stratum, _hash(seed, *question(group[0]))))
+        counted = Counter(label for row in group for label in labels_of[row.id])
+        stratum = min(counted, key=lambda label: (count[label], label))
+        order = _hash(seed, *question(group[0]))
+        taken = counted if sets else {stratum: len(group)}
+        units.append(_Unit(group, frozenset(counted), stratum, taken, order))
     return sorted(units, key=lambda unit: unit.order)
 
 
@@ -149,7 +164,9 @@ class _Placing:
         )
         self._used = dict.fromkeys(shares, 0)
         self._label_used: Counter[tuple[str, str]] = Counter()
-        self._label_size = Counter(unit.stratum for unit in units for _ in unit.rows)
+        self._label_size: Counter[str] = Counter()
+        for unit in units:
+            self._label_size.update(unit.counted)
         self._label_order = {label: _hash(seed, label) for label in self._label_size}
         self._seed = seed
         self.side: dict[int, str] = {}
@@ -210,6 +227,40 @@ class _Placing:
             for number in numbers:
                 self._put(number, "train")
 
+    def place_sets(self) -> None:
+        """All other rows, where rows have several labels: iterative stratification.
+
+        The label with the fewest rows left goes first, and each of its rows to the side that lacks
+        most of that label (Sechidis, Tsoumakas & Vlahavas 2011). Unlike there, labels too rare to
+        have a row due on every side are left out: they would all go to training with the rows that
+        have them, and the test rows would be easier than what the model will meet.
+        """
+        left: Counter[str] = Counter()
+        having: dict[str, list[int]] = defaultdict(list)
+        enough = 1 / min(self._shares.values()) - 1e-9
+        open_ = [n for n in range(len(self._units)) if n not in self.side]
+        for number in open_:
+            for label in self._units[number].labels:
+                if self._label_size[label] >= enough:
+                    having[label].append(number)
+                    left[label] += 1
+        while left:
+            label = min(left, key=lambda label: (left[label], self._label_order[label]))
+            for number in having[label]:
+                if number not in self.side:
+                    self._put(number, max(self._open(), key=lambda s: self._lack(label, s)))
+                    left.subtract(self._units[number].labels & having.keys())
+            del left[label]
+        for number in open_:
+            if number not in self.side:
+                side = max(self._open(), key=lambda s: self._room(s) / self._shares[s])
+                self._put(number, side)
+
+    def _open(self) -> list[str]:
+        """The sides with room, the one with most of it first."""
+        rooms = {side: self._room(side) for side in self._shares}
+        return sorted((s for s in rooms if rooms[s] > 0), key=lambda s: -rooms[s])
+
     def _part(
         self, sides: Sequence[str], labels: Sequence[str], taken: Sequence[int]
     ) -> list[float]:
@@ -252,7 +303,8 @@ class _Placing:
         unit = self._units[number]
         self.side[number] = side
         self._used[side] += unit.size
-        self._label_used[unit.stratum, side] += unit.size
+        for label, count in unit.counted.items():
+            self._label_used[label, side] += count
 
 
 def largest_remainder(total: int, weights: Sequence[float]) -> list[int]:

@@ -48,6 +48,7 @@ RULES = (
     Rule("O004", "out-of-set", "output:out_of_set"),
     Rule("O005", "mode-collapse", "output:mode_collapse"),
     Rule("O006", "majority-trap", "output:majority_trap"),
+    Rule("O007", "turn-collapse", "output:turn_collapse"),
 )
 
 _ORDER = ("critical", "warning", "info")

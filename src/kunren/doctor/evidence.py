@@ -7,12 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from kunren.evaluation.score import metric_name
 from kunren.messages import text
 from kunren.records import trainlog
 from kunren.records.facts import Facts
 from kunren.records.folder import State
 from kunren.records.predictions import Answer, Predicted
 from kunren.records.trainlog import Epoch
+
+LONG_CHAT = 3
+"""From this turn on a chat is long enough to see whether its answers still change."""
 
 Severity = Literal["info", "warning", "critical"]
 """critical: do not use this result; warning: look before you use it; info: worth knowing."""
@@ -54,6 +58,18 @@ class Evaluated:
     row: Predicted
     answer: Answer
 
+    @property
+    def said(self) -> tuple[str, ...]:
+        """What was answered, in a form that can be compared: labels, or the text."""
+        if self.answer.labels is not None:
+            return self.answer.labels
+        return ((self.answer.generated or "").strip(),)
+
+    @property
+    def gold(self) -> tuple[str, ...]:
+        """What should have been answered, in the same form."""
+        return self.row.gold_labels or (self.row.gold.strip(),)
+
 
 def _config(facts: Facts) -> Mapping[str, Any]:
     if facts.config is None:
@@ -67,7 +83,7 @@ def _metrics(facts: Facts) -> Mapping[str, Any]:
     return facts.metrics
 
 
-def _answered(facts: Facts, part: Literal["label", "generated"], missing: str) -> list[Evaluated]:
+def _answered(facts: Facts, part: Literal["labels", "generated"], missing: str) -> list[Evaluated]:
     """Test items for which the tuned model's answer has ``part``."""
     if facts.predictions is None:
         raise Missing("predictions")
@@ -82,13 +98,42 @@ def _answered(facts: Facts, part: Literal["label", "generated"], missing: str) -
 
 
 def _tuned(facts: Facts) -> list[Evaluated]:
-    """Test items that the tuned model answered with a label."""
-    return _answered(facts, "label", "tuned")
+    """Test items that the tuned model answered, in whatever way the task asks for."""
+    return _answered(facts, "generated" if facts.answers == "text" else "labels", "tuned")
+
+
+def _single(facts: Facts) -> list[Evaluated]:
+    """The same where an answer is one label."""
+    if facts.answers != "label":
+        raise Missing("single-label")
+    return _tuned(facts)
 
 
 def _generated(facts: Facts) -> list[Evaluated]:
-    """Test items that the tuned model answered freely."""
+    """Test items of a closed set of labels that the tuned model answered freely."""
+    if facts.answers == "text":
+        raise Missing("labels")
     return _answered(facts, "generated", "generated")
+
+
+def _answers(facts: Facts) -> str:
+    return facts.answers
+
+
+def _turns(facts: Facts) -> list[list[Evaluated]]:
+    """The chats with at least three answers, each a list of its test items in their order."""
+    chats: dict[str, list[Evaluated]] = {}
+    for item in _tuned(facts):
+        chats.setdefault(item.row.row_id, []).append(item)
+    found = [chat for chat in chats.values() if len(chat) >= LONG_CHAT]
+    if not found:
+        raise Missing("turns", turns=LONG_CHAT)
+    return found
+
+
+def _chosen_by(facts: Facts) -> str:
+    """The metric that decided on the checkpoint, as the user knows it."""
+    return text("doctor.by-loss") if facts.judged_by == "loss" else metric_name(facts.judged_by)
 
 
 def _logged(facts: Facts) -> Sequence[Mapping[str, float | None]]:
@@ -125,8 +170,12 @@ def _state(facts: Facts) -> State:
 EVIDENCE: dict[str, Callable[[Facts], Any]] = {
     "config": _config,
     "metrics": _metrics,
+    "answers": _answers,
     "tuned": _tuned,
+    "single": _single,
     "generated": _generated,
+    "turns": _turns,
+    "chosen_by": _chosen_by,
     "logged": _logged,
     "epochs": _epochs,
     "training": _training,

@@ -2,51 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 
 from kunren.config.schema import EvaluateConfig
-from kunren.evaluation import labels as metrics_of
-from kunren.evaluation import statistics
-from kunren.evaluation.labels import METRICS, Floats, Indices, Metric, Scored
-from kunren.messages import text
-from kunren.types import Item, Paired, Prediction, Score
+from kunren.evaluation import counts, sets, statistics
+from kunren.evaluation import labels as one_label
+from kunren.evaluation import text as free_text
+from kunren.evaluation.metric import Kind, Metric, Space, Unit, make_space
+from kunren.evaluation.systems import System, Test, compare, score
+from kunren.messages import language, text
+from kunren.tasks import Answers
+from kunren.types import Item, Prediction
 
 SCHEMA = 1
 
-MODELS = ("base", "tuned")
-"""Systems that are the model itself; all others are baselines."""
+KINDS: Mapping[Answers, Kind] = {
+    "label": one_label.KIND,
+    "set": sets.KIND,
+    "text": free_text.KIND,
+}
+"""The metrics of each kind of answers; ``labels.with_levels`` adds those of a hierarchy."""
 
-HEADLINE = ("accuracy", "macro_f1", "out_of_set_rate")
-"""Metrics of the short table."""
-
-COMPARED = ("accuracy", "macro_f1")
-"""Metrics that the systems are compared on."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Test:
-    """The test items, as every system is scored on them."""
-
-    items: Sequence[Item]
-    labels: Sequence[str]
-    index: Mapping[str, int]
-    names: Sequence[str]
-    rows: Indices
-    n_rows: int
-    weights: Floats
-
-    def read(self, predictions: Mapping[str, Prediction], metric: Metric) -> Scored:
-        return metrics_of.read_answers(
-            self.items, predictions, self.index, metric.answer, len(self.labels)
-        )
-
-    def by_row(self, metric: Metric, scored: Scored) -> Floats:
-        found = metric.statistics(scored.gold, scored.answer, len(self.names))
-        return statistics.sum_by_row(found, self.rows[scored.position], self.n_rows)
+Base = Literal["model", "probe"]
+"""What the system ``base`` is: the untuned model itself, or a logistic regression on its
+embeddings, where a model without a classification head could not answer by itself."""
 
 
 def evaluate(
@@ -54,142 +38,254 @@ def evaluate(
     labels: Sequence[str],
     predictions: Mapping[str, Sequence[Prediction]],
     config: EvaluateConfig,
+    answers: Answers,
+    levels: Callable[[str], tuple[str, ...]] | None = None,
+    base: Base = "model",
 ) -> dict[str, Any]:
     """Score every system on the same test items.
 
     Args:
         items: the test items with their gold answers.
-        labels: the closed set.
-        predictions: system name ("base", "tuned", or a baseline's) → its predictions, matched to
-            the items by ``item_id``; a missing one counts as unscored.
+        labels: the closed set; empty for free text.
+        predictions: system name ("base", "tuned", "tuned_<decoding>" or a baseline's) → its
+            predictions, matched to the items by ``item_id``; a missing one counts as unscored.
         config: resamples and seed.
+        answers: what an answer is.
+        levels: label → its path in the hierarchy, from the top.
+        base: what the system "base" is.
 
     Returns:
-        ``eval_metrics.json`` as DESIGN.md has it, with ``items``, ``labels``, ``bootstrap``,
-        ``per_label`` and ``confusion`` of each system beside.
+        ``eval_metrics.json`` as DESIGN.md has it, and beside: ``items``, ``labels``, ``bootstrap``,
+        ``answers``, ``base``; which metrics there are (``primary``, ``headline``, ``compared``, and
+        ``metrics`` with unit and better direction); of each system ``per_label`` (label and set),
+        ``confusion`` (label) and ``frequencies`` of the predicted labels (set, with "gold").
     """
     rows, n_rows = statistics.group_rows([item.row_id for item in items])
-    index, names = metrics_of.label_index(labels, items)
+    space = make_space(labels, items, levels)
     weights = statistics.bootstrap_weights(max(n_rows, 1), config.bootstrap, config.seed)
-    test = _Test(items, labels, index, names, rows, n_rows, weights[:, :n_rows])
-    by_id = {system: {p.item_id: p for p in said} for system, said in predictions.items()}
-    answered = {
-        system: scored
-        for system, said in by_id.items()
-        if (scored := test.read(said, metrics_of.ACCURACY)).position.size
+    test = Test(items, space, rows, n_rows, weights[:, :n_rows], config.seed)
+    kind = one_label.with_levels(len(space.levels)) if answers == "label" else KINDS[answers]
+    systems = {name: System(name, said, test) for name, said in predictions.items()}
+    primary = kind.metrics[kind.primary]
+    answered = {name: s for name, s in systems.items() if s.table(primary).places.size}
+
+    def why_missing(system: str, metric: Metric) -> str:
+        if not items:
+            return text("evaluate.no-rows")
+        if system not in answered:
+            return text("evaluate.no-predictions")
+        unasked = metric.missing == "does-not-generate" and not config.generate
+        return text(
+            "evaluate.not-generated"
+            if unasked and not is_baseline(system)
+            else f"evaluate.{metric.missing}"
+        )
+
+    scored = {
+        name: {
+            metric.name: asdict(score(test, system, metric, partial(why_missing, name, metric)))
+            for metric in kind.metrics.values()
+        }
+        for name, system in systems.items()
     }
+    paired = [
+        asdict(pair)
+        for name, system in answered.items()
+        for metric in kind.compared
+        if "tuned" in answered
+        and name != "tuned"
+        and (pair := compare(test, answered["tuned"], system, kind.metrics[metric]))
+    ]
     return {
         "schema": SCHEMA,
+        "answers": answers,
+        "base": base,
         "rows": n_rows,
         "items": len(items),
         "labels": list(labels),
+        **_described(kind, config),
+        "systems": scored,
+        "paired": paired,
+        **(_by_label(answers, answered, test) if answers != "text" else {}),
+    }
+
+
+def _described(kind: Kind, config: EvaluateConfig) -> dict[str, Any]:
+    return {
+        "primary": kind.primary,
+        "headline": list(kind.headline),
+        "compared": list(kind.compared),
+        "metrics": {n: {"unit": m.unit, "better": m.better} for n, m in kind.metrics.items()},
         "bootstrap": {
             "resamples": config.bootstrap,
             "seed": config.seed,
             "unit": "row",
             "interval": "percentile 95 %; exact (Clopper-Pearson) where all rows agree",
         },
-        "systems": {
-            system: {
-                name: asdict(_score(test, said, metric, system)) for name, metric in METRICS.items()
-            }
-            for system, said in by_id.items()
-        },
-        "paired": [
-            asdict(_pair(test, METRICS[name], (a, by_id[a]), (b, by_id[b]), config))
-            for a, b in _pairs(answered)
-            for name in COMPARED
-        ],
-        "per_label": {s: metrics_of.per_label(found, names) for s, found in answered.items()},
-        "confusion": {s: metrics_of.confusion(found, names) for s, found in answered.items()},
     }
 
 
-def _pairs(answered: Mapping[str, Scored]) -> list[tuple[str, str]]:
-    others = [system for system in answered if system != "tuned"]
-    return [("tuned", other) for other in others] if "tuned" in answered else []
+def _by_label(answers: Answers, answered: Mapping[str, System], test: Test) -> dict[str, Any]:
+    names = test.space.names
+    counted = KINDS[answers].metrics["macro_f1"]
+    sums = {name: system.table(counted).found.sum(axis=0) for name, system in answered.items()}
+    found: dict[str, Any] = {
+        "per_label": {name: counts.per_label(total, names) for name, total in sums.items()}
+    }
+    if answers == "label":
+        cells = {
+            name: one_label.confusion(*system.answered(counted), test.space)
+            for name, system in answered.items()
+        }
+        return found | {"confusion": cells}
+    asked = np.zeros(len(names))
+    for item in test.items:
+        asked[test.space.gold(item)] += 1
+    said = {name: np.split(total, 3)[1] for name, total in sums.items()}
+    frequencies = {
+        name: counts.frequencies(total, names) for name, total in ({"gold": asked} | said).items()
+    }
+    return found | {"frequencies": frequencies}
 
 
-def _score(test: _Test, said: Mapping[str, Prediction], metric: Metric, system: str) -> Score:
-    scored = test.read(said, metric)
-    n = int(scored.position.size)
-    signature = metric.signature(len(test.labels))
-    left_out = len(test.items) - n
-    if n == 0:
-        return Score(None, None, 0, left_out, signature, _why_missing(test, metric, system))
-    by_row = test.by_row(metric, scored)
-    value = float(metric.value(by_row.sum(axis=0)))
-    interval = statistics.percentile_interval(metric.value(test.weights @ by_row))
-    reason = None
-    if interval is None and metric is not metrics_of.MACRO_F1 and value in (0.0, 1.0):
-        counted = int((by_row[:, 1] > 0).sum())
-        interval = statistics.exact_interval(round(value * counted), counted)
-    if interval is None:
-        reason = text("evaluate.no-interval")
-    return Score(value, interval, n, left_out, signature, reason)
+def validation_metrics(
+    answers: Answers, items: Sequence[Item], said: Sequence[Prediction], labels: Sequence[str]
+) -> dict[str, float]:
+    """The values of the kind's ``validation`` metrics, without intervals, for the end of an epoch.
+
+    A metric that is undefined on these items is left out; all are where no item has a prediction.
+    """
+    system, space = _alone(items, said, labels)
+    metrics = [KINDS[answers].metrics[name] for name in KINDS[answers].validation]
+    values = {m.name: float(m.value(system.table(m).found.sum(axis=0), space)) for m in metrics}
+    return {name: value for name, value in values.items() if not np.isnan(value)}
 
 
-def _why_missing(test: _Test, metric: Metric, system: str) -> str:
-    if not test.items:
-        return text("evaluate.no-rows")
-    if metric.answer == "label":
-        return text("evaluate.no-predictions")
-    return text("evaluate.not-generated" if system in MODELS else "evaluate.does-not-generate")
+def _alone(
+    items: Sequence[Item], said: Sequence[Prediction], labels: Sequence[str]
+) -> tuple[System, Space]:
+    space = make_space(labels, items)
+    test = Test(items, space, np.arange(len(items)), len(items), np.zeros((0, len(items))), 0)
+    return System("", said, test), space
 
 
-def _pair(
-    test: _Test,
-    metric: Metric,
-    a: tuple[str, Mapping[str, Prediction]],
-    b: tuple[str, Mapping[str, Prediction]],
-    config: EvaluateConfig,
-) -> Paired:
-    (name_a, said_a), (name_b, said_b) = a, b
-    answered_a, answered_b = (
-        {i for i, p in said.items() if getattr(p, metric.answer) is not None}
-        for said in (said_a, said_b)
-    )
-    both = answered_a & answered_b
-    of_a = test.by_row(metric, test.read({i: said_a[i] for i in both}, metric))
-    of_b = test.by_row(metric, test.read({i: said_b[i] for i in both}, metric))
-    difference = float(metric.value(of_a.sum(axis=0)) - metric.value(of_b.sum(axis=0)))
-    resampled = metric.value(test.weights @ of_a) - metric.value(test.weights @ of_b)
-    interval = statistics.percentile_interval(resampled) or (difference, difference)
-    if metric is metrics_of.ACCURACY:
-        p = statistics.mcnemar_midp((of_a[:, 0] - of_b[:, 0]).astype(np.int64))
-        kind = "mcnemar-midp"
-    else:
-        p = statistics.randomisation_p(of_a, of_b, metric.value, config.bootstrap, config.seed)
-        kind = "paired-randomisation"
-    verdict = statistics.verdict(difference, p)
-    return Paired(name_a, name_b, metric.name, difference, interval, p, kind, verdict)
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One prediction against its gold answer.
+
+    Attributes:
+        correct: whether it is right (a set: all of it); None: it cannot be said.
+        score: the item's value of the primary metric, in its unit; None likewise.
+    """
+
+    correct: bool | None
+    score: float | None
+
+
+def judge(
+    answers: Answers, items: Sequence[Item], said: Sequence[Prediction], labels: Sequence[str]
+) -> dict[str, Judged]:
+    """Item id → how right the prediction for it is, for the items that have one."""
+    system, _ = _alone(items, said, labels)
+    kind = KINDS[answers]
+    right = _of_items(system, kind.metrics[kind.right])
+    value = _of_items(system, kind.metrics[kind.primary])
+    return {
+        p.item_id: Judged(
+            right[p.item_id] == 1.0 if p.item_id in right else None, value.get(p.item_id)
+        )
+        for p in said
+    }
+
+
+def _of_items(system: System, metric: Metric) -> dict[str, float]:
+    answered, _ = system.answered(metric)
+    column = system.table(metric).found[:, 0]
+    return {item.id: float(value) for item, value in zip(answered, column, strict=True)}
+
+
+def is_baseline(system: str) -> bool:
+    """Whether a system is something trivial; base, tuned and its other decodings are not."""
+    return system not in ("base", "tuned") and not system.startswith("tuned_")
+
+
+def primary(metrics: Mapping[str, Any]) -> str:
+    """The metric that verdicts rest on. A file without this key is of one label an item."""
+    name: str = metrics.get("primary", one_label.KIND.primary)
+    return name
+
+
+def headline(metrics: Mapping[str, Any]) -> Sequence[str]:
+    """The metrics of the short table that some system has a value of."""
+    names: Sequence[str] = metrics.get("headline", one_label.KIND.headline)
+    systems = metrics["systems"].values()
+    known = [n for n in names if any(s.get(n, {}).get("value") is not None for s in systems)]
+    return known or names
+
+
+def compared(metrics: Mapping[str, Any]) -> Sequence[str]:
+    """The metrics that systems were compared on."""
+    names: Sequence[str] = metrics.get("compared", one_label.KIND.compared)
+    return names
+
+
+def shown(metrics: Mapping[str, Any]) -> list[str]:
+    """All metrics, those of the short table first."""
+    first = headline(metrics)
+    return [*first, *(n for n in metrics.get("metrics", one_label.METRICS) if n not in first)]
+
+
+def unit(metrics: Mapping[str, Any], metric: str) -> Unit:
+    """What the values of a metric are."""
+    found: Unit = metrics.get("metrics", {}).get(metric, {}).get("unit", "share")
+    return found
 
 
 def find_pair(
-    metrics: Mapping[str, Any], b: str, metric: str = "accuracy"
+    metrics: Mapping[str, Any], b: str, metric: str | None = None
 ) -> dict[str, Any] | None:
-    """The comparison of tuned with ``b``, if it was made."""
-    wanted = ("tuned", b, metric)
+    """The comparison of tuned with ``b``, if it was made; ``metric`` None: by the primary one."""
+    wanted = ("tuned", b, metric or primary(metrics))
     made: Iterable[dict[str, Any]] = metrics["paired"]
     return next((p for p in made if (p["a"], p["b"], p["metric"]) == wanted), None)
 
 
-def best_baseline(metrics: Mapping[str, Any], metric: str = "accuracy") -> str | None:
-    """The baseline with the highest value; the first of equals, None where none was scored."""
+def best_baseline(metrics: Mapping[str, Any], metric: str | None = None) -> str | None:
+    """The baseline with the highest value; the first of equals, None where none was scored.
+
+    By the primary metric, if none is named.
+    """
+    by = metric or primary(metrics)
     values = {
-        system: scores[metric]["value"]
+        system: scores[by]["value"]
         for system, scores in metrics["systems"].items()
-        if system not in MODELS and scores[metric]["value"] is not None
+        if is_baseline(system) and scores[by]["value"] is not None
     }
     return max(values, key=lambda system: values[system]) if values else None
 
 
-def system_name(system: str) -> str:
-    """What a system is called to the user; a name the catalogue does not know is its own."""
+def system_name(system: str, metrics: Mapping[str, Any] | None = None) -> str:
+    """What a system is called to the user; a name the catalogue does not know is its own.
+
+    Args:
+        system: its key in ``systems``.
+        metrics: the file it is in, which says what "base" is; None: the untuned model.
+    """
+    if system == "base" and (metrics or {}).get("base") == "probe":
+        return text("evaluate.system-probe")
+    if system.startswith("tuned_"):
+        return text("evaluate.system-tuned-otherwise", name=system.removeprefix("tuned_"))
     try:
         return text(f"evaluate.system-{system}")
     except KeyError:
         return system
+
+
+def metric_name(metric: str) -> str:
+    """What a metric is called to the user, within a sentence."""
+    name, _, level = metric.partition("_level")
+    said = text(f"evaluate.metric-{name}")
+    return text("evaluate.metric-at-level", metric=said, level=level) if level else said
 
 
 def percent(share: float) -> str:
@@ -197,20 +293,41 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def cell(score: Mapping[str, Any] | None) -> str:
+def number(value: float, of: Unit = "share") -> str:
+    """A value of a metric: ``45.6 %``, ``26.9`` points, or a count (``16``, ``0.35``)."""
+    if of == "share":
+        return percent(value)
+    if of == "points":
+        return f"{value:.1f}"
+    return f"{value:.0f}" if value == round(value) else f"{value:.2f}"
+
+
+def gap(difference: float, of: Unit = "share") -> str:
+    """A difference, with its sign and without the unit: of shares in percentage points."""
+    if of == "count":
+        return f"{difference:+.2f}"
+    return f"{100 * difference if of == 'share' else difference:+.1f}"
+
+
+def cell(score: Mapping[str, Any] | None, of: Unit = "share") -> str:
     """A score for a table: ``45.6 % [30.1, 60.9]``; a dash where there is none."""
     if score is None or score["value"] is None:
         return "—"
-    said = percent(score["value"])
+    said = number(score["value"], of)
     if score["ci95"] is None:
         return said
-    low, high = score["ci95"]
-    return f"{said} [{100 * low:.1f}, {100 * high:.1f}]"
+    low, high = (number(end, of).removesuffix(" %") for end in score["ci95"])
+    return f"{said} [{low}, {high}]"
 
 
 def p_value(p: float) -> str:
     """``p = 0.034``, or ``p < 0.001``."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def _within(name: str) -> str:
+    """A metric's name where Japanese has no space before it: Latin letters get one."""
+    return f" {name}" if language() == "ja" and name[0].isascii() else name
 
 
 def verdict_sentence(metrics: Mapping[str, Any]) -> str:
@@ -219,22 +336,29 @@ def verdict_sentence(metrics: Mapping[str, Any]) -> str:
     Args:
         metrics: what ``evaluate`` returned, or ``eval_metrics.json`` read back.
     """
-    tuned = metrics["systems"].get("tuned", {}).get("accuracy")
+    by = primary(metrics)
+    of = unit(metrics, by)
+    tuned = metrics["systems"].get("tuned", {}).get(by)
     if tuned is None or tuned["value"] is None:
         return text("evaluate.verdict-none")
-    fields: dict[str, object] = {"rows": metrics["rows"], "tuned": percent(tuned["value"])}
+    untuned = metrics.get("base", "model")
+    fields: dict[str, object] = {
+        "rows": metrics["rows"],
+        "metric": _within(metric_name(by)),
+        "tuned": number(tuned["value"], of),
+        "base_name": text(f"evaluate.base-{untuned}"),
+    }
     kinds = []
-    baseline = best_baseline(metrics)
-    for role, system in (("base", "base"), ("trivial", baseline)):
+    for role, system in (("base", "base"), ("trivial", best_baseline(metrics))):
         pair = find_pair(metrics, system) if system else None
         if pair is None or system is None:
             kinds.append("absent")
             continue
-        other = metrics["systems"][system]["accuracy"]["value"]
+        other = number(metrics["systems"][system][by]["value"], of)
         fields |= {
-            role: percent(other),
-            f"{role}_name": system_name(system),
-            f"{role}_gap": f"{100 * pair['difference']:+.1f}",
+            role: text(f"evaluate.base-{untuned}-value", value=other) if role == "base" else other,
+            f"{role}_name": fields.get(f"{role}_name") or system_name(system),
+            f"{role}_gap": gap(pair["difference"], of),
             f"{role}_p": p_value(pair["p"]),
         }
         kinds.append(pair["verdict"])

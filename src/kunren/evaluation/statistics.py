@@ -1,7 +1,7 @@
 """How sure a number is: bootstrap intervals and paired tests, on rows, not items.
 
 Several items of one row are not independent, so rows are what is resampled and swapped. Everything
-works on per-row sums of a metric's statistics (see ``labels.py``), so a thousand resamples are one
+works on per-row sums of a metric's statistics (see ``metric.py``), so a thousand resamples are one
 matrix product.
 """
 
@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import sparse, stats
 
-from kunren.evaluation.labels import Floats, Indices
+from kunren.evaluation.metric import Floats, Indices, Statistics
 from kunren.types import Verdict
 
 SIGNIFICANCE = 0.05
@@ -27,11 +27,11 @@ def group_rows(row_ids: Sequence[str]) -> tuple[Indices, int]:
     return np.asarray(of_item, dtype=np.int64), len(numbers)
 
 
-def sum_by_row(statistics: Floats, rows: Indices, n_rows: int) -> Floats:
-    """Sum per-item statistics [n_items, k] within rows: [n_rows, k]."""
-    sums = np.zeros((n_rows, statistics.shape[1]))
-    np.add.at(sums, rows, statistics)
-    return sums
+def sum_by_row(found: Statistics, rows: Indices, n_rows: int) -> Statistics:
+    """Sum per-item statistics [n_items, k] within rows: [n_rows, k], sparse if they are."""
+    n = len(rows)
+    of_row = sparse.csr_array((np.ones(n), (rows, np.arange(n))), shape=(n_rows, n))
+    return of_row @ found
 
 
 def bootstrap_weights(n_rows: int, resamples: int, seed: int) -> Floats:
@@ -106,8 +106,8 @@ def mcnemar_midp(differences: Sequence[int] | NDArray[np.int64]) -> float:
 
 
 def randomisation_p(
-    a: Floats,
-    b: Floats,
+    a: Statistics,
+    b: Statistics,
     value: Callable[[Floats], Floats],
     permutations: int,
     seed: int,
@@ -125,14 +125,16 @@ def randomisation_p(
         permutations: how many random swaps.
         seed: of the swaps.
     """
-    observed = abs(float(value(a.sum(axis=0)) - value(b.sum(axis=0))))
-    differing = (a != b).any(axis=1)
-    if not differing.any() or np.isnan(observed):
+    sum_a, sum_b = a.sum(axis=0), b.sum(axis=0)
+    observed = abs(float(value(sum_a) - value(sum_b)))
+    gap = b - a
+    differing = np.flatnonzero(abs(gap).sum(axis=1))
+    if not differing.size or np.isnan(observed):
         return 1.0
     generator = np.random.default_rng(seed)
-    swapped = generator.integers(0, 2, size=(permutations, int(differing.sum())))
-    moved = swapped.astype(np.float64) @ (b - a)[differing]
-    shuffled = value(a.sum(axis=0) + moved) - value(b.sum(axis=0) - moved)
+    swapped = generator.integers(0, 2, size=(permutations, differing.size))
+    moved = swapped.astype(np.float64) @ gap[differing]
+    shuffled = value(sum_a + moved) - value(sum_b - moved)
     as_far = int((np.abs(shuffled) >= observed - 1e-12).sum())
     return (as_far + 1) / (permutations + 1)
 

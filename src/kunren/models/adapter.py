@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kunren.config.schema import ModelConfig, TuningConfig
-from kunren.errors import InputError, Problem
+from kunren.errors import InputError, KunrenWarning, Problem
 from kunren.messages import text
 from kunren.models.load import (
+    Head,
     Loaded,
     Precision,
     check_vocabulary,
@@ -21,55 +24,77 @@ from kunren.models.load import (
     load_tokenizer,
     load_weights,
 )
+from kunren.models.lora import tend_rows, with_lora
 from kunren.models.quiet import quiet
 from kunren.models.tokenizer_files import save_tokenizer
+from kunren.models.vocabulary import (
+    TOKENS_FILE,
+    Added,
+    embedding_rows,
+    read_tokens,
+    restore,
+    truly_tied,
+    write_tokens,
+)
 from kunren.progress import Progress, Silent
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 RECORD_FILE = "kunren_model.json"
 """Beside the saved weights: which model they were tuned from, and how."""
 
+_HASHES = ("weights_sha256", "gguf_sha256")
+"""What a model's provenance may have that tells whether its weights are the same."""
 
-def prepare(model: Any, tuning: TuningConfig) -> Any:
+
+def trains_embeddings(tuning: TuningConfig, new_tokens: Sequence[int], pretrained: bool) -> bool:
+    """Whether full tuning moves the token embeddings.
+
+    Where the config leaves it open: if tokens were added, which have learnt nothing yet, or if the
+    model was not pretrained.
+    """
+    if tuning.train_embeddings is None:
+        return bool(new_tokens) or not pretrained
+    return tuning.train_embeddings
+
+
+def prepare(
+    model: Any,
+    tuning: TuningConfig,
+    family: str,
+    new_tokens: Sequence[int] = (),
+    pretrained: bool = True,
+) -> Any:
     """Choose the weights that move: sets ``requires_grad``, or adds LoRA layers.
 
     Returns the PreTrainedModel itself for full tuning, a PeftModel around it for LoRA.
 
-    full: all weights but the token embeddings, unless ``train_embeddings``. The output layer counts
-    as an embedding whether or not it is tied to the input: frozen, the gradient of its rows (two
-    thirds of Gemma 3 270M) is never computed.
+    full: all weights, but the token embeddings only where ``trains_embeddings`` says so. The output
+    layer counts as an embedding whether or not it is tied to the input: frozen, the gradient of its
+    rows (two thirds of Gemma 3 270M) is never computed. A classification head does not count.
 
-    lora: low-rank updates (Hu et al. 2021) of the named linear layers, by default of all of the
-    backbone. They are made in the dtype of the base, not in float32 as PEFT would: beside a
-    bfloat16 base each adapted layer would cast its input and multiply slowly (a training step of
-    Gemma 3 270M takes 1.4 times as long), and what bfloat16 would lose, the small steps of
-    training, the optimiser keeps in float32 masters. The new layers start at random: seed torch
-    before.
+    lora: see ``lora.with_lora``. Its new layers start at random: seed torch before.
+
+    Args:
+        model: a PreTrainedModel with its added tokens, if there are any.
+        tuning: the config.
+        family: the model's family.
+        new_tokens: ids of the added tokens.
+        pretrained: whether the model was.
 
     Raises:
-        InputError: a name in ``target_modules`` fits no linear layer.
+        InputError: a name in ``target_modules`` fits no linear layer, or LoRA cannot train the new
+            tokens of this model.
     """
-    if tuning.kind == "full":
-        model.requires_grad_(True)
-        for part in (model.get_input_embeddings(), model.get_output_embeddings()):
-            if part is not None:
-                part.requires_grad_(tuning.train_embeddings)
-        return model
-    from peft import LoraConfig, get_peft_model
-
-    _check_targets(model, tuning.target_modules)
-    targets = "all-linear" if tuning.target_modules is None else list(tuning.target_modules)
-    config = LoraConfig(
-        task_type="CAUSAL_LM",
-        r=tuning.r,
-        lora_alpha=tuning.alpha,  # type: ignore[arg-type]
-        lora_dropout=tuning.dropout,
-        target_modules=targets,
-    )
-    with quiet():
-        return get_peft_model(model, config, autocast_adapter_dtype=False)
+    if tuning.kind == "lora":
+        return with_lora(model, tuning, family, new_tokens)
+    moves = trains_embeddings(tuning, new_tokens, pretrained)
+    if new_tokens and not moves:
+        said = text("vocabulary.new-tokens-frozen", count=len(new_tokens))
+        warnings.warn(said, KunrenWarning, stacklevel=2)
+    model.requires_grad_(True)
+    for part in (model.get_input_embeddings(), model.get_output_embeddings()):
+        if part is not None:
+            part.requires_grad_(moves)
+    return model
 
 
 def trainable_parameters(model: Any) -> tuple[int, int]:
@@ -78,41 +103,21 @@ def trainable_parameters(model: Any) -> tuple[int, int]:
     return sum(n for n, moves in sizes if moves), sum(n for n, _ in sizes)
 
 
-def save(
-    model: Any,
-    tokenizer: PreTrainedTokenizerBase,
-    folder: Path,
-    base_id: str,
-    revision: str | None = None,
-    trust_remote_code: bool = False,
-) -> None:
+def save(loaded: Loaded, folder: Path, base: ModelConfig, added: Added | None = None) -> None:
     """Write the adapter or the full weights, and the tokenizer, so that ``load_saved`` finds all.
 
     The folder appears whole or not at all, and replaces one that is there.
 
     Args:
-        model: what ``prepare`` returned, after training.
-        tokenizer: with its chat template.
+        loaded: what ``prepare`` returned, after training, with the tokenizer and the provenance of
+            the model that it was tuned from.
         folder: where to.
-        base_id: the untuned model's id, as in the config.
-        revision: its hub revision.
-        trust_remote_code: whether the base needs code of its own.
+        base: the model that it was tuned from; its family is known.
+        added: the tokens that were added to it.
     """
     from peft import PeftModel
 
-    adapter = isinstance(model, PeftModel)
-    base = Path(base_id).expanduser()
-    record = {
-        "schema": 1,
-        "tuning": "lora" if adapter else "full",
-        "base": {
-            # A path must hold from wherever the run is used later.
-            "id": str(base.absolute()) if base.exists() else base_id,
-            "revision": revision,
-            "trust_remote_code": trust_remote_code,
-        },
-        "embedding_rows": model.get_input_embeddings().num_embeddings,
-    }
+    model, adapter = loaded.model, isinstance(loaded.model, PeftModel)
     folder.parent.mkdir(parents=True, exist_ok=True)
     new = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(new, ignore_errors=True)
@@ -124,11 +129,43 @@ def save(
             (new / "README.md").unlink(missing_ok=True)  # a model card with nothing filled in
         else:
             model.save_pretrained(new)
-    save_tokenizer(tokenizer, new)
+    save_tokenizer(loaded.tokenizer, new)
+    if added is not None and added.tokens:
+        write_tokens(added, new)
+    record = _record(loaded, base, added, "lora" if adapter else "full")
     (new / RECORD_FILE).write_text(
         json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
     )
     _swap(new, folder)
+
+
+def _record(loaded: Loaded, base: ModelConfig, added: Added | None, tuning: str) -> dict[str, Any]:
+    path = Path(base.id).expanduser()
+    rows = embedding_rows(loaded.model)
+    config = loaded.model.config
+    head = None
+    if base.family == "encoder":
+        labels = [config.id2label[number] for number in sorted(config.id2label)]
+        multi_label = config.problem_type == "multi_label_classification"
+        head = {"labels": labels, "multi_label": multi_label}
+    known = {k: v for k, v in loaded.provenance.items() if k in (*_HASHES, "commit")}
+    return {
+        "schema": 2,
+        "family": base.family,
+        "tuning": tuning,
+        "head": head,
+        "base": {
+            # A path must hold from wherever the run is used later.
+            "id": str(path.absolute()) if path.exists() else base.id,
+            "revision": base.revision,
+            "trust_remote_code": base.trust_remote_code,
+        },
+        "base_provenance": known,
+        "base_embedding_rows": added.base_embedding_rows if added else rows,
+        "embedding_rows": rows,
+        "tokenizer_size": len(loaded.tokenizer),
+        "added_tokens": len(added.tokens) if added else 0,
+    }
 
 
 def load_saved(
@@ -139,16 +176,32 @@ def load_saved(
 ) -> Loaded:
     """Load what ``save`` wrote; with ``base``, the model that it was tuned from.
 
+    An adapter's base is loaded plain and brought to the vocabulary that the adapter was tuned with;
+    a base that is not the one of then is refused, whether or not its sizes fit.
+
     Raises:
         InputError: there is no saved model, or its base cannot be found any more or has changed.
     """
     shown = progress or Silent()
     record = _read_record(folder)
-    config = ModelConfig.model_validate(record["base"])
     if base:
-        return load(config, precision, shown)
+        return load(_base_config(record), precision, shown, head=_head(record))
+    added = read_tokens(folder)
+    if added is None and record.get("added_tokens"):
+        fields = {"path": folder, "count": record["added_tokens"], "file": TOKENS_FILE}
+        raise InputError(Problem("vocabulary.manifest-missing", None, fields))
     if record["tuning"] == "lora":
-        return _load_adapter(folder, record, config, precision, shown)
+        loaded = _load_adapter(folder, record, added, precision, shown)
+    else:
+        loaded = _load_full(folder, record, precision, shown)
+    _check_saved(folder, record, added, loaded)
+    return loaded
+
+
+def _load_full(
+    folder: Path, record: dict[str, Any], precision: Precision, shown: Progress
+) -> Loaded:
+    config = _base_config(record)
     device = choose_device()
     dtype = choose_dtype(device, precision)
     with shown.stage(text("model.loading"), 2) as task:
@@ -162,22 +215,29 @@ def load_saved(
 
 
 def _load_adapter(
-    folder: Path, record: dict[str, Any], config: ModelConfig, precision: Precision, shown: Progress
+    folder: Path,
+    record: dict[str, Any],
+    added: Added | None,
+    precision: Precision,
+    shown: Progress,
 ) -> Loaded:
     from peft import PeftModel
 
-    loaded = load(config, precision, shown)
-    rows = loaded.model.get_input_embeddings().num_embeddings
+    config = _base_config(record)
+    loaded = load(config, precision, shown, head=_head(record))
     fields: dict[str, object] = {"path": folder, "base": config.id}
-    if rows != record["embedding_rows"]:
-        fields |= {"then": record["embedding_rows"], "now": rows}
-        raise InputError(Problem("model.base-vocabulary-changed", None, fields))
+    _check_base(record, loaded, fields)
+    if added is not None:
+        restore(loaded, added, fields)
     try:
-        with quiet():
+        with quiet(), truly_tied(loaded.model), warnings.catch_warnings():
+            # Weights that the adapter lacks would stay as they began; PEFT only warns of them.
+            warnings.filterwarnings("error", "Found missing adapter keys", UserWarning)
             model = PeftModel.from_pretrained(loaded.model, folder, autocast_adapter_dtype=False)
-    except (RuntimeError, ValueError, OSError) as error:
+    except (RuntimeError, ValueError, KeyError, OSError, UserWarning) as error:
         fields["reason"] = str(error).strip().splitlines()[-1].strip()
         raise InputError(Problem("model.adapter-unusable", None, fields)) from error
+    tend_rows(model)
     # The adapter's own copy: it has the chat template that the model was trained with.
     tokenizer = load_tokenizer(folder, config)
     return Loaded(
@@ -188,6 +248,50 @@ def _load_adapter(
         str(folder),
         loaded.provenance | _provenance(record),
     )
+
+
+def _check_base(record: dict[str, Any], loaded: Loaded, fields: dict[str, object]) -> None:
+    """Refuse a base that is not the model that an adapter was tuned from."""
+    then = record.get("base_embedding_rows", record["embedding_rows"])
+    now = embedding_rows(loaded.model)
+    if then != now:
+        said = {**fields, "then": then, "now": now}
+        raise InputError(Problem("model.base-vocabulary-changed", None, said))
+    known = record.get("base_provenance", {})
+    for name in _HASHES:
+        was, found = known.get(name), loaded.provenance.get(name)
+        if was is not None and found is not None and was != found:
+            said = {**fields, "then": str(was)[:8], "now": str(found)[:8]}
+            raise InputError(Problem("vocabulary.base-changed", None, said))
+
+
+def _check_saved(folder: Path, record: dict[str, Any], added: Added | None, loaded: Loaded) -> None:
+    """See that the saved tokenizer and weights still belong to each other."""
+    known = loaded.tokenizer.get_vocab()
+    now = (embedding_rows(loaded.model), len(loaded.tokenizer))
+    then = (record["embedding_rows"], record.get("tokenizer_size", now[1]))
+    moved = [t for t in (added.tokens if added else ()) if known.get(t.string) != t.id]
+    if then != now or moved:
+        shown = {
+            "path": folder,
+            "then": " / ".join(map(str, then)),
+            "now": " / ".join([*map(str, now), *(t.string for t in moved[:5])]),
+        }
+        raise InputError(Problem("vocabulary.saved-differs", None, shown))
+
+
+def _base_config(record: dict[str, Any]) -> ModelConfig:
+    """The base as it was: of a hub model the very commit, even where a branch has moved on."""
+    # The first version of the record knew causal models only.
+    family = record.get("family", "causal")
+    commit = record.get("base_provenance", {}).get("commit")
+    config = ModelConfig.model_validate({**record["base"], "family": family})
+    return config.model_copy(update={"revision": commit or config.revision})
+
+
+def _head(record: dict[str, Any]) -> Head | None:
+    head = record.get("head")
+    return None if head is None else Head(tuple(head["labels"]), head["multi_label"])
 
 
 def _read_record(folder: Path) -> dict[str, Any]:
@@ -203,20 +307,6 @@ def _read_record(folder: Path) -> dict[str, Any]:
 
 def _provenance(record: dict[str, Any]) -> dict[str, object]:
     return {"tuning": record["tuning"], "base": record["base"]}
-
-
-def _check_targets(model: Any, names: tuple[str, ...] | None) -> None:
-    from torch.nn import Linear
-
-    linear = {name for name, module in model.named_modules() if isinstance(module, Linear)}
-    known = sorted({name.rpartition(".")[2] for name in linear})
-    problems = [
-        Problem("model.no-such-layer", None, {"name": name, "names": ", ".join(known)})
-        for name in names or ()
-        if not any(layer == name or layer.endswith(f".{name}") for layer in linear)
-    ]
-    if problems:
-        raise InputError(problems)
 
 
 def _swap(new: Path, folder: Path) -> None:

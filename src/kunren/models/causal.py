@@ -10,15 +10,18 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from kunren.config.schema import Decoding
+from kunren.models import Weight
 from kunren.models.chat_template import render
+from kunren.models.choice import most_probable
 from kunren.models.label_trie import Forest, label_forest
-from kunren.models.packing import Segment, attention_mask, common_prefix, pack
+from kunren.models.writing import Writer
 from kunren.progress import Task
-from kunren.types import Example, Item, Message, Prediction, Row
+from kunren.types import AnyExample, Example, Item, Message, Prediction, Row
 
 if TYPE_CHECKING:
     import torch
@@ -91,6 +94,12 @@ def _tokenize(
 class Causal:
     """A loaded causal model together with its reading of rows."""
 
+    name: ClassVar[str] = "causal"
+    auto_class: ClassVar[str] = "AutoModelForCausalLM"
+    peft_task: ClassVar[str] = "CAUSAL_LM"
+    instructed: ClassVar[bool] = True
+    generates: ClassVar[bool] = True
+
     loaded: Loaded
 
     @property
@@ -110,9 +119,39 @@ class Causal:
         known = configured if isinstance(configured, list) else [configured]
         return sorted(trained | {k for k in known if k is not None})
 
-    def encode(self, rows: Sequence[Row]) -> list[Example]:
-        """Rows as training examples; see ``encode`` of this module."""
-        return encode(self.tokenizer, rows)
+    @cached_property
+    def pad_token(self) -> int:
+        """A token to fill up with; it is never attended to."""
+        pad = self.tokenizer.pad_token_id
+        return int(self.end_tokens[0] if pad is None else pad)
+
+    def encode(
+        self, rows: Sequence[Row], items: Sequence[Item], weight: Weight | None = None
+    ) -> list[AnyExample]:
+        """One example a row.
+
+        The loss mask covers, for every assistant turn, exactly the answer's tokens and the token
+        that ends the turn; with ``weight``, they count what their item weighs.
+        """
+        pieces = [_pieces(self.tokenizer, row.messages) for row in rows]
+        by_row: dict[str, list[float]] = {row.id: [] for row in rows}
+        if weight is not None:
+            for item in items:
+                by_row[item.row_id].append(weight(item))
+        examples: list[AnyExample] = [
+            Example(
+                row_id=row.id,
+                input_ids=tuple(i for ids, _ in cut for i in ids),
+                trained=tuple(trained for ids, trained in cut for _ in ids),
+                weights=() if weight is None else _weights(cut, by_row[row.id]),
+            )
+            for row, cut in zip(rows, _tokenize(self.tokenizer, pieces), strict=True)
+        ]
+        return examples
+
+    def tokens(self, texts: Sequence[str]) -> list[int]:
+        """How many tokens each answer has, with the token that ends it."""
+        return [len(ids) for ids in self.label_tokens(texts, (Message("user", "a"),))]
 
     def prompt(self, context: Sequence[Message]) -> list[int]:
         """Token ids of a conversation up to where the model's answer begins."""
@@ -142,20 +181,18 @@ class Causal:
         """
         if not items:
             return []
-        scores = self.score(items, labels, batch_size, task)
-        scores -= scores.max(axis=1, keepdims=True)
-        shares = np.exp(scores)
-        shares /= shares.sum(axis=1, keepdims=True)
-        best = shares.argmax(axis=1)
-        return [
-            Prediction(
-                item_id=item.id,
-                label=labels[b],
-                probability=float(share[b]),
-                probabilities=tuple(float(s) for s in share),
-            )
-            for item, share, b in zip(items, shares, best, strict=True)
-        ]
+        return most_probable(items, labels, self.score(items, labels, batch_size, task))
+
+    def predict_untuned(
+        self,
+        train: Sequence[Item],  # noqa: ARG002 (a causal model answers by itself)
+        items: Sequence[Item],
+        labels: Sequence[str],
+        batch_size: int,
+        task: Task,
+    ) -> list[Prediction]:
+        """What ``predict`` says before any tuning."""
+        return self.predict(items, labels, batch_size, task)
 
     def score(
         self, items: Sequence[Item], labels: Sequence[str], batch_size: int, task: Task
@@ -178,6 +215,8 @@ class Causal:
 
     def _score_batch(self, prompts: Sequence[list[int]], forest: Forest) -> NDArray[np.float64]:
         import torch
+
+        from kunren.models.packing import Segment, common_prefix, pack
 
         shared = common_prefix(prompts)
         segments = [Segment(prompts[0][:shared])] if shared else []
@@ -205,6 +244,8 @@ class Causal:
 
     def _forward(self, packed: Any, keep: torch.Tensor) -> torch.Tensor:
         """Float32 logits at the positions ``keep``: [positions, vocabulary]."""
+        from kunren.models.packing import attention_mask
+
         config = self.loaded.model.config.get_text_config()
         device = self.loaded.device
         mask = attention_mask(
@@ -228,103 +269,38 @@ class Causal:
         return logits
 
     def generate(
-        self, items: Sequence[Item], max_new_tokens: int, batch_size: int, task: Task
+        self,
+        items: Sequence[Item],
+        max_new_tokens: int,
+        batch_size: int,
+        task: Task,
+        decoding: Decoding | None = None,
     ) -> list[str]:
-        """Greedy free answers, one an item, without special tokens and outer white space.
+        """Free answers, one an item, without special tokens and outer white space; None: greedy.
 
         ``task`` advances by one an item.
         """
-        import torch
-
         prompts = self.prompts(items)
-        answers = [""] * len(items)
-        by_length = sorted(range(len(items)), key=lambda n: len(prompts[n]))
-        for start in range(0, len(items), batch_size):
-            batch = by_length[start : start + batch_size]
-            width = max(len(prompts[n]) for n in batch)
-            pad = self.pad_token
-            ids = torch.tensor([[pad] * (width - len(prompts[n])) + prompts[n] for n in batch])
-            mask = torch.tensor(
-                [[0] * (width - len(prompts[n])) + [1] * len(prompts[n]) for n in batch]
-            )
-            out = self.loaded.model.generate(
-                input_ids=ids.to(self.loaded.device),
-                attention_mask=mask.to(self.loaded.device),
-                max_new_tokens=max_new_tokens,
-                do_sample=False,
-                eos_token_id=self.end_tokens,
-                pad_token_id=pad,
-            )
-            texts = self.tokenizer.batch_decode(out[:, width:], skip_special_tokens=True)
-            for n, text in zip(batch, texts, strict=True):
-                answers[n] = text.strip()
-            task.advance(len(batch))
-        return answers
+        return self._writer.write(prompts, max_new_tokens, batch_size, task, decoding)
 
     def stream(
         self, context: Sequence[Message], max_new_tokens: int, **sampling: Any
     ) -> Iterator[str]:
         """The answer to a conversation, piece by piece as it is written."""
-        from threading import Event, Thread
-
-        import torch
-        from transformers import StoppingCriteria, TextIteratorStreamer
-
-        ids = torch.tensor([self.prompt(context)], device=self.loaded.device)
-        streamer = TextIteratorStreamer(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
-        left = Event()
-
-        class _Left(StoppingCriteria):
-            def __call__(self, input_ids: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
-                return torch.full((len(input_ids),), left.is_set(), device=input_ids.device)
-
-        failed: list[BaseException] = []
-
-        def write() -> None:
-            try:
-                self.loaded.model.generate(
-                    input_ids=ids,
-                    attention_mask=torch.ones_like(ids),
-                    streamer=streamer,
-                    max_new_tokens=max_new_tokens,
-                    eos_token_id=self.end_tokens,
-                    pad_token_id=self.pad_token,
-                    stopping_criteria=[_Left()],
-                    **sampling,
-                )
-            except BaseException as error:
-                failed.append(error)
-                streamer.end()  # type: ignore[no-untyped-call]
-
-        thread = Thread(target=write, daemon=True)
-        thread.start()
-        try:
-            yield from streamer
-        finally:
-            left.set()
-            thread.join()
-        if failed:
-            raise failed[0]
+        return self._writer.stream(self.prompt(context), max_new_tokens, **sampling)
 
     @cached_property
-    def pad_token(self) -> int:
-        """A token to fill up with; it is never attended to."""
-        pad = self.tokenizer.pad_token_id
-        return int(self.end_tokens[0] if pad is None else pad)
+    def _writer(self) -> Writer:
+        return Writer(self.loaded, self.end_tokens, self.pad_token, encoder_decoder=False)
 
 
-def encode(tokenizer: Any, rows: Sequence[Row]) -> list[Example]:
-    """Rows as training examples.
-
-    The loss mask covers, for every assistant turn, exactly the answer's tokens and the token that
-    ends the turn.
-    """
-    pieces = [_pieces(tokenizer, row.messages) for row in rows]
-    return [
-        Example(
-            row_id=row.id,
-            input_ids=tuple(i for ids, _ in cut for i in ids),
-            trained=tuple(trained for ids, trained in cut for _ in ids),
-        )
-        for row, cut in zip(rows, _tokenize(tokenizer, pieces), strict=True)
-    ]
+def _weights(
+    cut: Sequence[tuple[list[int], bool]], of_answers: Sequence[float]
+) -> tuple[float, ...]:
+    """The weight of each token; an untrained one has none."""
+    answers = [len(ids) for ids, trained in cut if trained]
+    if len(answers) != len(of_answers):
+        raise ValueError(f"{len(of_answers)} items for {len(answers)} answers of one row")
+    left = iter(of_answers)
+    each = [next(left) if trained else 0.0 for _, trained in cut]
+    return tuple(weight for weight, (ids, _) in zip(each, cut, strict=True) for _ in ids)

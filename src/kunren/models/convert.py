@@ -68,22 +68,22 @@ def convert(
         _set_special_ids(model, tokenizer)
         model.save_pretrained(folder)
         save_tokenizer(tokenizer, folder)
-        # safetensors keeps its files to their owner; the folder's other files follow the umask.
-        for weights in folder.glob("*.safetensors"):
-            weights.chmod((folder / "config.json").stat().st_mode)
         task.advance()
-    record = {
-        **source,
-        "converter": CONVERTER_VERSION,
-        "architecture": header.architecture,
-        "chat_template": given or "own",
-    }
-    (folder / SOURCE_FILE).write_text(
-        json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
-    )
+    record = {"converter": CONVERTER_VERSION, "architecture": header.architecture}
+    finish(folder, {**source, **record, "chat_template": given or "own"})
+
+
+def finish(folder: Path, record: Mapping[str, object]) -> None:
+    """Note what a model's folder was made from, and let who may read the note read the weights."""
+    note = folder / SOURCE_FILE
+    note.write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    # safetensors keeps its files to their owner; the folder's other files follow the umask.
+    for weights in folder.glob("*.safetensors"):
+        weights.chmod(note.stat().st_mode)
 
 
 def _tokenizer(header: Header) -> PreTrainedTokenizerBase:
+    from tokenizers import pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
     tokenizer: PreTrainedTokenizerBase = PreTrainedTokenizerFast.from_pretrained(
@@ -93,6 +93,14 @@ def _tokenizer(header: Header) -> PreTrainedTokenizerBase:
     tokenizer.padding_side = "left"
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
+    if header.metadata.get("tokenizer.ggml.pre") == "smollm":
+        # llama.cpp/src/llama-vocab.cpp: every digit is its own piece. transformers leaves it out,
+        # and would join the spaces before a number in another way than the model has learnt.
+        backend: Any = tokenizer
+        cut = backend.backend_tokenizer.pre_tokenizer
+        backend.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.Digits(individual_digits=True), cut]
+        )
     return tokenizer
 
 

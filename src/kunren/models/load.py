@@ -7,6 +7,8 @@ import json
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,8 +17,12 @@ import torch
 from kunren.config.schema import ModelConfig
 from kunren.errors import InputError, KunrenWarning, Problem
 from kunren.messages import text
+from kunren.models import family_class
+from kunren.models.architectures import family_of
+from kunren.models.cache import home
 from kunren.models.chat_template import ensure_chat_template, stop_at_turns
 from kunren.models.convert import SOURCE_FILE
+from kunren.models.head import describe, in_head, renew_output, set_padding
 from kunren.models.quiet import quiet
 from kunren.models.sources import kind_of, locate
 from kunren.progress import Progress, Silent
@@ -24,9 +30,25 @@ from kunren.progress import Progress, Silent
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-Precision = Literal["auto", "fp32", "bf16"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 _BF16_IN_HARDWARE = ("avx512_bf16", "amx_bf16")
+_NEW_WEIGHTS_SEED = 0
+_DICTIONARIES = {"ipadic": "ipadic", "unidic_lite": "unidic-lite", "unidic": "unidic"}
+"""MeCab dictionaries that tokenizers name: module → the package that pip knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A classification head to put on a model.
+
+    Attributes:
+        labels: in the order of its outputs.
+        multi_label: each label stands for itself (sigmoid); else exactly one holds (softmax).
+    """
+
+    labels: tuple[str, ...]
+    multi_label: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +57,7 @@ class Loaded:
 
     Attributes:
         model: a PreTrainedModel or PeftModel, in eval mode, on ``device``.
-        tokenizer: with a chat template.
+        tokenizer: with a chat template, if the model is a causal one.
         device: where the model is.
         dtype: of its weights.
         id: the model's id as the user wrote it.
@@ -76,9 +98,13 @@ def has_bf16(device: torch.device) -> bool:
 def choose_dtype(device: torch.device, precision: Precision) -> torch.dtype:
     """The dtype of the weights. auto: bfloat16 where the device has it in hardware, else float32.
 
+    fp16 means float32 weights: training computes in float16 beside them (autocast) and scales the
+    loss, and predictions stay in float32 altogether. Above 65,504 float16 is infinite, which the
+    activations of models trained in bfloat16 (T5, Gemma) exceed.
+
     Warns where bf16 is asked for and would be emulated.
     """
-    if precision == "fp32":
+    if precision in ("fp32", "fp16"):
         return torch.float32
     if has_bf16(device):
         return torch.bfloat16
@@ -88,25 +114,58 @@ def choose_dtype(device: torch.device, precision: Precision) -> torch.dtype:
     return torch.bfloat16
 
 
+def infer_family(folder: Path) -> str:
+    """The family that a model's config.json speaks of; no weights are read.
+
+    What the weights were saved as decides, or else the kind of model: encoder-decoders are seq2seq,
+    models that were trained to fill gaps or that have a classification head are encoders, and those
+    trained to go on are causal.
+
+    Raises:
+        InputError: it cannot be told, and model.family must say it.
+    """
+    family = family_of(_config_json(folder))
+    if family is None:
+        raise InputError(Problem("model.family-unknown", None, {"path": folder}))
+    return family
+
+
 def load(
-    config: ModelConfig, precision: Precision = "auto", progress: Progress | None = None
+    config: ModelConfig,
+    precision: Precision = "auto",
+    progress: Progress | None = None,
+    *,
+    folder: Path | None = None,
+    head: Head | None = None,
 ) -> Loaded:
     """Load the model that a config names, fetching it first where that is needed.
+
+    Args:
+        config: which model; without a family, the one that its architecture says.
+        precision: see ``choose_dtype``.
+        progress: shows how far it is.
+        folder: where the model is, if it has been located already.
+        head: the head that an encoder is to have; other families have none.
 
     Raises:
         InputError: the model cannot be found or used, or its files do not fit each other.
     """
     shown = progress or Silent()
-    folder = locate(config, shown)
+    folder = folder or locate(config, shown)
+    family = _fitting_family(config, folder)
+    config = config.model_copy(update={"family": family})
     with shown.stage(text("model.loading"), 2) as task:
         tokenizer = load_tokenizer(folder, config)
-        given = ensure_chat_template(tokenizer)
+        given = ensure_chat_template(tokenizer) if family == "causal" else None
         task.advance()
         device = choose_device()
         dtype = choose_dtype(device, precision)
-        model = load_weights(folder, config, dtype)
+        model, new = _read_weights(folder, config, dtype, head)
         check_vocabulary(model, tokenizer, folder)
-        stop_at_turns(model, tokenizer)
+        if family == "causal":
+            stop_at_turns(model, tokenizer)
+        else:
+            set_padding(model, tokenizer)
         model.to(device)
         task.advance()
     provenance: dict[str, object] = {
@@ -117,6 +176,10 @@ def load(
         "dtype": str(dtype).removeprefix("torch."),
         "device": str(device),
     }
+    if family != "causal":
+        del provenance["chat_template"]  # it has none, or one that is not used
+    if new:
+        provenance["new_weights"] = new
     return Loaded(model, tokenizer, device, dtype, config.id, provenance)
 
 
@@ -124,7 +187,7 @@ def load_tokenizer(folder: Path, config: ModelConfig) -> PreTrainedTokenizerBase
     """The tokenizer in a folder.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: it cannot be read, or a package that it needs is not installed.
     """
     from transformers import AutoTokenizer
 
@@ -134,6 +197,9 @@ def load_tokenizer(folder: Path, config: ModelConfig) -> PreTrainedTokenizerBase
                 folder, trust_remote_code=config.trust_remote_code
             )
     except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
+        if isinstance(error, ImportError) and (packages := _missing_mecab(folder)):
+            fields: dict[str, object] = {"path": folder, "packages": " ".join(packages)}
+            raise InputError(Problem("model.needs-mecab", None, fields)) from error
         raise _unusable("model.tokenizer-unusable", folder, error) from error
     return tokenizer
 
@@ -145,28 +211,50 @@ def load_weights(folder: Path, config: ModelConfig, dtype: torch.dtype) -> Any:
         InputError: a weight is missing or has another shape than the config says, or transformers
             does not know the architecture.
     """
-    from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM
+    return _read_weights(folder, config, dtype, None)[0]
 
-    auto: Any = AutoModelForCausalLM
+
+def _read_weights(
+    folder: Path, config: ModelConfig, dtype: torch.dtype, head: Head | None
+) -> tuple[Any, list[str]]:
+    """The model, and the names of its weights that no file held: those of a new head."""
+    from safetensors import SafetensorError
+    from transformers import AutoConfig
+
+    name = family_class(config.family or infer_family(folder)).auto_class
+    auto: Any = getattr(import_module("transformers"), name)
+    if name != "AutoModelForSequenceClassification":
+        head = None
     try:
-        with quiet():
+        with quiet(), torch.random.fork_rng(devices=[]):
+            # A new head starts the same each time, whatever was drawn before.
+            torch.default_generator.manual_seed(_NEW_WEIGHTS_SEED)
+            described: Any = AutoConfig.from_pretrained(
+                folder, trust_remote_code=config.trust_remote_code
+            )
+            # Not what the file may ask for: sdpa where the model supports it, else eager.
+            described._attn_implementation = None
+            known = head is None or describe(described, head)
             # Weights of another shape are reported, not raised at the first, so all can be named.
             model, report = auto.from_pretrained(
                 folder,
+                config=described,
                 dtype=dtype,
-                attn_implementation="sdpa",
                 use_safetensors=True,
                 trust_remote_code=config.trust_remote_code,
                 ignore_mismatched_sizes=True,
                 output_loading_info=True,
             )
+            absent = {*report["missing_keys"], *(key[0] for key in report["mismatched_keys"])}
+            new = set() if head is None else {key for key in absent if in_head(key, model)}
+            if not known:
+                new |= renew_output(model)
     except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
         raise _unusable("model.unusable", folder, error) from error
-    problems = _weight_problems(report, model, folder)
+    problems = _weight_problems(report, model, folder, new)
     if problems:
         raise InputError(problems)
-    return model.eval()
+    return model.eval(), sorted(new)
 
 
 def check_vocabulary(model: Any, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
@@ -181,7 +269,7 @@ def check_vocabulary(model: Any, tokenizer: PreTrainedTokenizerBase, folder: Pat
     """
     rows = model.get_input_embeddings().num_embeddings
     beyond = {token: number for token, number in tokenizer.get_vocab().items() if number >= rows}
-    template = str(tokenizer.chat_template)
+    template = str(tokenizer.chat_template or "")
     used = [t for t in beyond if t in tokenizer.all_special_tokens or t in template]
     if used:
         fields: dict[str, object] = {
@@ -193,13 +281,17 @@ def check_vocabulary(model: Any, tokenizer: PreTrainedTokenizerBase, folder: Pat
         raise InputError(Problem("model.vocabulary-mismatch", None, fields))
 
 
-def _weight_problems(report: Mapping[str, Any], model: Any, folder: Path) -> list[Problem]:
+def _weight_problems(
+    report: Mapping[str, Any], model: Any, folder: Path, new: set[str]
+) -> list[Problem]:
     problems = []
     embeddings = {id(model.get_input_embeddings().weight)}
     if (output := model.get_output_embeddings()) is not None:
         embeddings.add(id(output.weight))
     parameters = dict(model.named_parameters(remove_duplicate=False))
     for name, in_file, in_config in sorted(report["mismatched_keys"]):
+        if name in new:
+            continue
         fields: dict[str, object] = {"path": folder, "name": name}
         if id(parameters.get(name)) in embeddings:
             fields |= {"in_file": in_file[0], "in_config": in_config[0]}
@@ -207,11 +299,46 @@ def _weight_problems(report: Mapping[str, Any], model: Any, folder: Path) -> lis
         else:
             fields |= {"in_file": list(in_file), "in_config": list(in_config)}
             problems.append(Problem("model.weight-size", None, fields))
-    if missing := sorted(report["missing_keys"]):
+    if missing := sorted(set(report["missing_keys"]) - new):
         some = ", ".join(missing[:5]) + (" …" if len(missing) > 5 else "")
         fields = {"path": folder, "count": len(missing), "names": some}
         problems.append(Problem("model.weights-missing", None, fields))
     return problems
+
+
+def _config_json(folder: Path) -> dict[str, Any]:
+    try:
+        said: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(Problem("model.no-config", None, {"path": folder})) from error
+    except ValueError as error:
+        raise InputError(Problem("model.broken-config", None, {"path": folder})) from error
+    return said
+
+
+def _fitting_family(config: ModelConfig, folder: Path) -> str:
+    """The config's family, if the model can be used as one; a causal model also as an encoder."""
+    if config.family is None:
+        return infer_family(folder)
+    own = family_of(_config_json(folder))
+    if own in (None, config.family) or (own, config.family) == ("causal", "encoder"):
+        return config.family
+    families = "causal / encoder" if own == "causal" else own
+    fields: dict[str, object] = {"path": folder, "family": config.family, "families": families}
+    raise InputError(Problem("model.family-unfit", None, fields))
+
+
+def _missing_mecab(folder: Path) -> list[str]:
+    """What has to be installed for a tokenizer that splits words with MeCab."""
+    path = folder / "tokenizer_config.json"
+    said = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if said.get("word_tokenizer_type") != "mecab":
+        return []
+    dictionary = (said.get("mecab_kwargs") or {}).get("mecab_dic", "unidic_lite")
+    needed = {"fugashi": "fugashi"}
+    if dictionary in _DICTIONARIES:
+        needed[dictionary] = _DICTIONARIES[dictionary]
+    return [package for module, package in needed.items() if find_spec(module) is None]
 
 
 def _unusable(code: str, folder: Path, error: Exception) -> InputError:
@@ -224,11 +351,14 @@ def _origin(config: ModelConfig, folder: Path) -> dict[str, object]:
     origin: dict[str, object] = {"id": config.id, "kind": kind}
     if kind == "hub":
         # The hub's cache names each snapshot by its commit.
-        return origin | {"revision": config.revision or "main", "commit": folder.name}
+        origin |= {"revision": config.revision or "main", "commit": folder.name}
     if kind == "folder":
-        return origin | {"weights_sha256": _weights_hash(folder)}
-    recorded: dict[str, object] = json.loads((folder / SOURCE_FILE).read_text(encoding="utf-8"))
-    return origin | {k: v for k, v in recorded.items() if k not in ("source", "architecture")}
+        origin["weights_sha256"] = _weights_hash(folder)
+    note = folder / SOURCE_FILE
+    if folder.is_relative_to(home()) and note.is_file():  # kunren's own, not a stranger's
+        recorded: dict[str, object] = json.loads(note.read_text(encoding="utf-8"))
+        origin |= {k: v for k, v in recorded.items() if k not in ("source", "architecture")}
+    return origin
 
 
 def _weights_hash(folder: Path) -> str:

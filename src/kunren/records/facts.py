@@ -9,11 +9,16 @@ from typing import Any
 
 import yaml
 
+from kunren.config.schema import LOWER_IS_BETTER
 from kunren.errors import InputError, Problem
-from kunren.records import files, predictions, trainlog
+from kunren.records import files, predictions, task_file, trainlog
 from kunren.records.folder import Run, State
 from kunren.records.predictions import Predicted
+from kunren.tasks import Answers
 from kunren.types import Where
+
+_ANSWERS: Mapping[str, Answers] = {"classify": "label", "tag": "set", "answer": "text"}
+_JUDGED_BY: Mapping[Answers, str] = {"label": "accuracy", "set": "jaccard", "text": "loss"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,7 @@ class Facts:
         metrics: ``eval_metrics.json``.
         predictions: rows of ``predictions.jsonl``.
         findings: ``findings.json``.
+        task: what was asked of the saved model.
     """
 
     path: Path
@@ -39,6 +45,26 @@ class Facts:
     metrics: Mapping[str, Any] | None
     predictions: Sequence[Predicted] | None
     findings: Mapping[str, Any] | None
+    task: Mapping[str, Any] | None
+
+    @property
+    def answers(self) -> Answers:
+        """What an answer of this run is; of an unfinished run by its config."""
+        if self.metrics is not None and "answers" in self.metrics:
+            said: Answers = self.metrics["answers"]
+            return said
+        return _ANSWERS[(self.config or {}).get("task", {}).get("kind", "classify")]
+
+    @property
+    def judged_by(self) -> str:
+        """The metric that chose the checkpoint: ``train.metric``, or its default."""
+        said: str | None = (self.config or {}).get("train", {}).get("metric")
+        return said or _JUDGED_BY[self.answers]
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether ``judged_by`` is best when low."""
+        return self.judged_by in LOWER_IS_BETTER
 
 
 def read_facts(folder: Path) -> Facts:
@@ -71,6 +97,7 @@ def read_facts(folder: Path) -> Facts:
         metrics=read("eval_metrics.json", files.read_json),
         predictions=read(predictions.NAME, predictions.read_predictions),
         findings=read("findings.json", files.read_json),
+        task=read(f"model/{task_file.NAME}", files.read_json),
     )
     if problems:
         raise InputError(problems)

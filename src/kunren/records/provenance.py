@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import statistics
 import subprocess
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -82,20 +83,31 @@ def manifest(
 
 
 def data_facts(
-    read: Mapping[str, Path], splits: Mapping[str, Sequence[Item]], labels: Sequence[str]
+    read: Mapping[str, Path],
+    splits: Mapping[str, Sequence[Item]],
+    labels: Sequence[str],
+    filters: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What the manifest says of the data.
 
     Args:
         read: role ("train", "validation", "test") → the file it was read from.
         splits: "train", "validation", "test" → its items.
-        labels: the closed set.
+        labels: the closed set; empty where answers are free text.
+        filters: what the label filters took out, as plain JSON; None: there are none.
 
     Returns:
-        ``files`` (name, size, SHA-256), ``rows``, ``items`` and ``labels`` (counts) of each split,
-        and ``fingerprint``, a hash of which row is in which split.
+        ``files`` (name, size, SHA-256), ``rows``, ``items``, ``labels`` (rows that have each),
+        ``sets`` (where items have labels: how many in all, how many different, and their mean
+        number an item; also of "all" splits), ``lengths`` of questions and answers in characters,
+        ``turns`` (answers a row → rows) of each split, ``filters``, and ``fingerprint``, a hash of
+        which row is in which split.
     """
-    counted = {name: Counter(item.answer for item in items) for name, items in splits.items()}
+    counted = {
+        name: Counter(label for item in items for label in item.labels)
+        for name, items in splits.items()
+    }
+    everything = [item for items in splits.values() for item in items]
     return {
         "files": {
             role: {"name": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)}
@@ -106,8 +118,46 @@ def data_facts(
         "labels": {
             label: {name: counts[label] for name, counts in counted.items()} for label in labels
         },
+        "sets": {name: _set_facts(items) for name, items in {**splits, "all": everything}.items()},
+        "lengths": {
+            name: {
+                "question": _spread([len(item.text) for item in items]),
+                "answer": _spread([len(item.answer) for item in items]),
+            }
+            for name, items in splits.items()
+        },
+        "turns": {name: _turns(items) for name, items in splits.items()},
+        "filters": None if filters is None else dict(filters),
         "fingerprint": split_fingerprint(splits),
     }
+
+
+def _set_facts(items: Sequence[Item]) -> dict[str, Any] | None:
+    counts = Counter(label for item in items for label in item.labels)
+    if not counts:
+        return None
+    return {
+        "total": counts.total(),
+        "different": len(counts),
+        "mean": counts.total() / len(items),
+    }
+
+
+def _spread(lengths: Sequence[int]) -> dict[str, float] | None:
+    """Least, median, mean and greatest; None of nothing."""
+    if not lengths:
+        return None
+    return {
+        "min": min(lengths),
+        "median": statistics.median(lengths),
+        "mean": statistics.fmean(lengths),
+        "max": max(lengths),
+    }
+
+
+def _turns(items: Sequence[Item]) -> dict[str, int]:
+    of_rows = Counter(item.row_id for item in items)
+    return {str(turns): rows for turns, rows in sorted(Counter(of_rows.values()).items())}
 
 
 def split_fingerprint(splits: Mapping[str, Sequence[Item]]) -> str:

@@ -12,10 +12,17 @@ NAME = "kunren_task.json"
 
 @dataclass(frozen=True, slots=True)
 class TaskFile:
-    """The closed set of labels, and the system prompt that training rows began with, if any."""
+    """What was asked of the model.
+
+    Attributes:
+        labels: the closed set; empty for free text.
+        system: the system prompt that all training rows began with, if any.
+        threshold: from which probability a label belongs to a set; None where nothing is cut.
+    """
 
     labels: Sequence[str]
     system: str | None
+    threshold: float | None = None
 
 
 def write_task_file(folder: Path, content: TaskFile) -> None:
@@ -27,4 +34,4 @@ def write_task_file(folder: Path, content: TaskFile) -> None:
 def read_task_file(folder: Path) -> TaskFile:
     """Read it back."""
     content = json.loads((folder / NAME).read_text(encoding="utf-8"))
-    return TaskFile(tuple(content["labels"]), content["system"])
+    return TaskFile(tuple(content["labels"]), content["system"], content.get("threshold"))

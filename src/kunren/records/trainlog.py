@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from kunren.config.schema import LOWER_IS_BETTER
 from kunren.records import files
 
 NAME = "train_log.csv"
@@ -83,9 +84,9 @@ def best_epoch(epochs: Sequence[Epoch], metric: str) -> int | None:
 
     Args:
         epochs: from ``by_epoch``.
-        metric: ``config.train.metric``; the loss is best when low, all others when high.
+        metric: ``config.train.metric``.
     """
-    sign = -1 if metric == "loss" else 1
+    sign = -1 if metric in LOWER_IS_BETTER else 1
     values = {
         epoch.number: sign * value
         for epoch in epochs

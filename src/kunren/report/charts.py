@@ -19,17 +19,29 @@ import numpy as np
 from matplotlib import font_manager
 from matplotlib.figure import Figure
 
+from kunren.config.schema import LOWER_IS_BETTER
+from kunren.evaluation.score import metric_name, system_name
 from kunren.messages import text
 from kunren.records.predictions import Predicted
 from kunren.records.trainlog import Epoch
+from kunren.report.course import POINTS
 from kunren.report.format import clip, emoji_name
 
 TRAIN, VALIDATION = "#9aa7b8", "#1f6feb"
 GOLD, TUNED = "#9aa7b8", "#1f6feb"
 DPI = 144
 
+KEPT = "#d1242f"
+COLOURS = ("#1f6feb", "#e8710a", "#1a7f4b", "#8250df", "#bf3989", "#57606a")
+
+FEW_LABELS = 12
+"""With more labels than this a confusion of the upper level is worth a chart of its own."""
+
 MOST_LABELS = 30
 """A chart with more labels than this cannot be read."""
+
+TOP = 20
+"""Labels of the frequency chart where there are more than that."""
 
 
 P = ParamSpec("P")
@@ -73,14 +85,14 @@ def loss_curve(
         )
     kept = dict(evaluated).get(best or 0)
     if best is not None and kept is not None:
-        axes.plot([best], [kept], "o", ms=13, mfc="none", mec="#d1242f", mew=2)
+        axes.plot([best], [kept], "o", ms=13, mfc="none", mec=KEPT, mew=2)
         axes.annotate(
             text("record.best-epoch-mark", epoch=best),
             (best, kept),
             textcoords="offset points",
             xytext=(0, 14),
             ha="center",
-            color="#d1242f",
+            color=KEPT,
         )
     axes.set_xlabel(text("record.epoch"))
     axes.set_ylabel(text("record.loss"))
@@ -92,26 +104,114 @@ def loss_curve(
 
 
 @_styled
-def label_frequency(rows: Sequence[Predicted], labels: Sequence[str]) -> bytes | None:
-    """How often each label stands in gold, and how often the tuned model answers it."""
-    answered = [a.label for row in rows if (a := row.systems.get("tuned")) is not None and a.label]
-    if not answered:
+def metric_curves(epochs: Sequence[Epoch], names: Sequence[str], best: int | None) -> bytes | None:
+    """The metrics measured on the validation rows by epoch, in percent or points."""
+    curves = {
+        name: [
+            (e.number, value * (1 if name in POINTS else 100))
+            for e in epochs
+            if _finite(value := e.evaluation.get(f"eval_{name}", math.nan))
+        ]
+        for name in names
+    }
+    if not any(curves.values()):
         return None
-    gold, said = Counter(row.gold for row in rows), Counter(answered)
-    known = sorted({*labels, *gold}, key=lambda label: (-gold[label], -said[label], label))
-    shown = known[:MOST_LABELS]
+    figure, axes = _figure(7.2, 3.8)
+    for number, (name, curve) in enumerate(curves.items()):
+        axes.plot(
+            *zip(*curve, strict=True),
+            color=COLOURS[number % len(COLOURS)],
+            lw=2,
+            ls="--" if name in LOWER_IS_BETTER else "-",
+            marker="o",
+            ms=4,
+            label=metric_name(name),
+        )
+    if best is not None:
+        axes.axvline(best, color=KEPT, lw=1, ls=":")
+        axes.annotate(
+            text("record.best-epoch-mark", epoch=best),
+            (best, 1),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            xytext=(0, 4),
+            ha="center",
+            color=KEPT,
+        )
+    axes.set_xlabel(text("record.epoch"))
+    axes.set_ylabel(text("record.percent-or-points"))
+    axes.set_ylim(bottom=0)
+    axes.margins(y=0.15)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    return _png(figure)
+
+
+@_styled
+def label_frequency(
+    gold: Mapping[str, int], said: Mapping[str, int], labels: Sequence[str]
+) -> bytes | None:
+    """How often each label stands in gold, and how often the tuned model answers it.
+
+    Of many labels those that are the commonest in one or the other: a label that the model answers
+    to everything is shown even if gold hardly has it.
+
+    Args:
+        gold: label → how often.
+        said: the same of the tuned model.
+        labels: the closed set.
+    """
+    if not said:
+        return None
+    of_gold, of_said = Counter(gold), Counter(said)
+    known = {*labels, *of_gold}
+    order = sorted(known, key=lambda x: (-max(of_gold[x], of_said[x]), x))
+    most = MOST_LABELS if len(known) <= MOST_LABELS else TOP
+    shown = sorted(order[:most], key=lambda x: (-of_gold[x], -of_said[x], x))
     figure, axes = _figure(7.2, 1.2 + 0.3 * len(shown))
     place = np.arange(len(shown))
-    axes.barh(place - 0.2, [gold[x] for x in shown], 0.38, color=GOLD, label=text("record.gold"))
-    axes.barh(
-        place + 0.2, [said[x] for x in shown], 0.38, color=TUNED, label=text("record.predicted")
-    )
+    pairs = ((-0.2, of_gold, GOLD, "gold"), (0.2, of_said, TUNED, "predicted"))
+    for shift, counts, colour, name in pairs:
+        axes.barh(
+            place + shift,
+            [counts[x] for x in shown],
+            0.38,
+            color=colour,
+            label=text(f"record.{name}"),
+        )
     axes.set_yticks(place, [drawable(label) for label in shown])
     axes.invert_yaxis()
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.set_xlabel(text("record.test-items"))
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
+    return _png(figure)
+
+
+@_styled
+def score_distribution(rows: Sequence[Predicted]) -> bytes | None:
+    """How the scores of the answers, in points, are spread, before training and after."""
+    scores = {
+        system: [
+            said.score
+            for row in rows
+            if (said := row.systems.get(system)) is not None and said.score is not None
+        ]
+        for system in ("base", "tuned")
+    }
+    if not scores["tuned"]:
+        return None
+    bins = np.linspace(0, 100, 11)
+    figure, axes = _figure(7.2, 3.4)
+    for system, shift, colour in (("base", -2, GOLD), ("tuned", 2, TUNED)):
+        if scores[system]:
+            counts, _ = np.histogram(scores[system], bins)
+            axes.bar(bins[:-1] + 5 + shift, counts, 3.8, color=colour, label=system_name(system))
+    axes.set_xticks(bins)
+    axes.set_xlabel(metric_name("chrf"))
+    axes.set_ylabel(text("record.test-items"))
+    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.legend(frameon=False)
     return _png(figure)
 
 

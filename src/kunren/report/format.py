@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,9 @@ import emoji
 from kunren.messages import language, text
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_TEXT = "(?P<text>.*)"
 _SPACE = re.compile(r"\s+")
+_BREAK = re.compile(r"\s*[\r\n\u2028\u2029]\s*")
 _MARKUP = re.compile(
     r"[\\`*|~$]"  # always
     r"|(?<!\w)_|_(?!\w)"  # emphasis, but not snake_case
@@ -58,6 +61,42 @@ def clip(said: str, limit: int = 80) -> str:
     """The beginning of a text, on one line."""
     line = _SPACE.sub(" ", clean(said)).strip()
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def shown(said: str, limit: int = 160) -> str:
+    """The beginning of an answer, on one line, with its line breaks still to be seen."""
+    return clip(_BREAK.sub(" ⏎ ", said.strip()), limit)
+
+
+def joined(labels: Sequence[str]) -> str:
+    """A set of labels as one writes it: emoji in a row, words with commas."""
+    if not labels:
+        return text("record.none")
+    return ("" if all(map(emoji.is_emoji, labels)) else text("record.list")).join(labels)
+
+
+def untemplated(said: str, template: str) -> str:
+    """What the user wrote, of an input that a prompt template was put around.
+
+    Rows that got no template (chats of several turns) are returned as they are, and so is all where
+    the template cannot be read: the first version of kunren took any text for one.
+    """
+    try:
+        parts = list(string.Formatter().parse(template))
+    except ValueError:
+        return said
+    pattern = "".join(
+        re.escape(literal) + ("" if name is None else _TEXT if name == "text" else "(?:.*)")
+        for literal, name, _, _ in parts
+    )
+    before, there, after = pattern.partition(_TEXT)
+    found = re.fullmatch(before + there + after.replace(_TEXT, "(?P=text)"), said, re.DOTALL)
+    return found["text"] if there and found else said
+
+
+def verbatim(said: str) -> str:
+    """Any text as a code block of Markdown, all lines of it as they are."""
+    return "\n".join(f"    {line}" for line in clean(said).split("\n"))
 
 
 def emoji_name(label: str) -> str | None:

@@ -10,7 +10,6 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -22,11 +21,13 @@ from kunren.evaluation.score import system_name
 from kunren.messages import language, text
 from kunren.records import files
 from kunren.records.facts import Facts, read_facts
-from kunren.records.predictions import Predicted
+from kunren.records.predictions import Answer, Predicted, write_predictions
 from kunren.records.trainlog import by_epoch
-from kunren.report import charts
-from kunren.report.format import Table, clean, emoji_name, markdown
-from kunren.report.summary import Summary, kept_epoch, summarise
+from kunren.report import charts, course, errors, samples
+from kunren.report.format import Table, clean, emoji_name, joined, markdown, verbatim
+from kunren.report.samples import Rows
+from kunren.report.summary import Summary, summarise
+from kunren.tasks import Answers
 
 SAMPLE = 20
 """Rows in ``predictions_sample.jsonl``."""
@@ -35,6 +36,10 @@ NOTES = "<!-- kunren:notes -->"
 """Everything after this line of ``summary.md`` is the user's."""
 
 _HEADINGS = re.compile(r"^## +(?:メモ|Notes)\s*$", re.MULTILINE)
+
+_JUDGED = ("all", "right", "wrong", "fixed", "broken")
+_GRADED = ("all", "better", "worse", "same")
+"""What the rows of the page can be filtered by."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -55,9 +60,9 @@ def render(run_folder: Path) -> None:
     for name, picture in drawn.items():
         files.write_bytes(run_folder / "charts" / f"{name}.png", picture)
     if facts.predictions is not None:
-        _write_comparison(run_folder / "comparison.csv", facts.predictions)
-        sampled = (asdict(row) for row in _spread(facts.predictions, SAMPLE))
-        files.write_jsonl(run_folder / "predictions_sample.jsonl", sampled)
+        _write_comparison(run_folder / "comparison.csv", facts.predictions, facts.answers)
+        sampled = _spread(facts.predictions, SAMPLE)
+        write_predictions(run_folder / "predictions_sample.jsonl", sampled)
     files.write_text(run_folder / "report.html", _html(facts, summary, drawn))
     path = run_folder / "summary.md"
     notes = _kept_notes(path)
@@ -65,14 +70,24 @@ def render(run_folder: Path) -> None:
 
 
 def _charts(facts: Facts) -> dict[str, bytes]:
-    metrics, rows = facts.metrics or {}, facts.predictions or ()
-    labels = metrics.get("labels", [])
+    metrics = facts.metrics or {}
+    rows = samples.read(facts)
     epochs = by_epoch(facts.log or ())
+    kept = course.kept_epoch(facts, epochs)
+    labels, cells = metrics.get("labels", []), metrics.get("confusion", {}).get("tuned", [])
     drawn = {
-        "loss": charts.loss_curve(facts.log or (), epochs, kept_epoch(facts, epochs)),
-        "labels": charts.label_frequency(rows, labels),
-        "confusion": charts.confusion(metrics.get("confusion", {}).get("tuned", []), labels),
+        "loss": charts.loss_curve(facts.log or (), epochs, kept),
+        "metrics": charts.metric_curves(epochs, course.measured(facts, epochs), kept),
+        "labels": None
+        if facts.answers == "text"
+        else charts.label_frequency(rows.gold, rows.said, labels),
+        "confusion": charts.confusion(cells, labels),
+        "scores": charts.score_distribution(facts.predictions or ())
+        if facts.answers == "text"
+        else None,
     }
+    if errors.levels(rows) > 1 and len(labels) > charts.FEW_LABELS:
+        drawn["confusion_level1"] = charts.confusion(*errors.levels_of_cells(rows, cells))
     return {name: picture for name, picture in drawn.items() if picture is not None}
 
 
@@ -83,14 +98,21 @@ def _spread(rows: Sequence[Predicted], count: int) -> Sequence[Predicted]:
     return [rows[n * len(rows) // count] for n in range(count)]
 
 
-def _write_comparison(path: Path, rows: Sequence[Predicted]) -> None:
+_PARTS: Mapping[Answers, Sequence[str]] = {
+    "label": ("label", "probability", "correct", "generated"),
+    "set": ("labels", "score", "correct", "generated", "invalid"),
+    "text": ("generated", "score", "correct"),
+}
+"""What of an answer stands in ``comparison.csv``."""
+
+
+def _write_comparison(path: Path, rows: Sequence[Predicted], answers: Answers) -> None:
     """The untuned and the tuned model side by side, row by row.
 
     A text that a spreadsheet would take for a formula gets an apostrophe in front;
     ``predictions.jsonl`` has it as it is.
     """
-    parts = ("label", "probability", "correct", "generated")
-    models = ("base", "tuned")
+    parts, models = _PARTS[answers], ("base", "tuned")
     columns = ["id", "row_id", "text", "gold", "change"]
     columns += [f"{system}_{part}" for system in models for part in parts]
     lines = []
@@ -100,7 +122,7 @@ def _write_comparison(path: Path, rows: Sequence[Predicted]) -> None:
             "row_id": row.row_id,
             "text": row.text,
             "gold": row.gold,
-            "change": _change(row),
+            "change": _change(row, answers),
         }
         for system in models:
             said = row.systems.get(system)
@@ -110,12 +132,23 @@ def _write_comparison(path: Path, rows: Sequence[Predicted]) -> None:
 
 
 def _harmless(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    said = " ".join(value) if isinstance(value, tuple) else value
+    return f"'{said}" if isinstance(said, str) and said.startswith(_FORMULA) else said
 
 
-def _change(row: Predicted) -> str:
-    """``fixed``, ``broken``, ``right`` or ``wrong``; empty where tuned or base has no answer."""
+def _change(row: Predicted, answers: Answers) -> str:
+    """What training did to an answer; empty where tuned or base has none.
+
+    Of one label ``fixed``, ``broken``, ``right`` or ``wrong``; of a set or a text, which are more
+    or less right, ``better``, ``worse`` or ``same``.
+    """
     base, tuned = row.systems.get("base"), row.systems.get("tuned")
+    if answers != "label":
+        if tuned is None or tuned.score is None or base is None or base.score is None:
+            return ""
+        if tuned.score == base.score:
+            return "same"
+        return "better" if tuned.score > base.score else "worse"
     if tuned is None or tuned.correct is None:
         return ""
     if base is not None and base.correct is not None and base.correct != tuned.correct:
@@ -133,11 +166,10 @@ def _environment(*, html: bool) -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {"md": markdown, "clean": clean, "mdtable": _markdown_table}
+    environment.filters["verbatim"] = verbatim
     environment.globals |= {
         "t": lambda key, /, **fields: text(f"record.{key}", **fields),
         "language": language(),
-        "system_name": system_name,
-        "emoji_name": emoji_name,
     }
     return environment
 
@@ -176,7 +208,8 @@ def _kept_notes(path: Path) -> str:
         return empty
     with path.open(encoding="utf-8", newline="") as file:
         old = file.read()
-    head, line, notes = old.partition(NOTES)
+    # At the beginning of a line: a system prompt that is quoted above is indented.
+    head, line, notes = old.partition(f"\n{NOTES}")
     if line:
         return notes.removeprefix("\r").removeprefix("\n") or empty
     heading = _HEADINGS.search(head)
@@ -192,15 +225,19 @@ def _html(facts: Facts, summary: Summary, drawn: Mapping[str, bytes]) -> str:
     script = (parts / "report.js").read_text(encoding="utf-8")
     style = (parts / "report.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
-    rows = facts.predictions or ()
+    rows = samples.read(facts)
+    metrics = facts.metrics or {}
+    systems = list(dict.fromkeys(system for row in rows.rows for system in row.systems))
+    graded = facts.answers != "label"
     return (
         _environment(html=True)
         .get_template("report.html.jinja")
         .render(
             s=summary,
             charts={name: _inline(picture) for name, picture in drawn.items()},
-            rows=[_html_row(row) for row in rows],
-            systems=list(dict.fromkeys(system for row in rows for system in row.systems)),
+            rows=[_html_row(row, rows) for row in rows.rows],
+            systems={system: system_name(system, metrics) for system in systems},
+            changes=_GRADED if graded else _JUDGED,
             script=Markup(script),  # noqa: S704  (our own file, and its hash is in the policy)
             style=Markup(style),  # noqa: S704
             digest=digest,
@@ -214,5 +251,39 @@ def _inline(picture: bytes) -> dict[str, object]:
     return {"data": base64.b64encode(picture).decode("ascii"), "width": width * 96 // charts.DPI}
 
 
-def _html_row(row: Predicted) -> dict[str, Any]:
-    return {"row": row, "change": _change(row)}
+def _html_row(row: Predicted, rows: Rows) -> dict[str, Any]:
+    """A test item for the page: the texts are whole, and what follows from them is worked out."""
+    answers = rows.facts.answers
+    return {
+        "change": _change(row, answers),
+        "before": rows.before.get(row.id),
+        "text": row.text,
+        "gold": row.gold if answers != "set" else joined(row.gold_labels),
+        "name": emoji_name(row.gold),
+        "said": {system: _html_answer(said, answers) for system, said in row.systems.items()},
+    }
+
+
+def _html_answer(said: Answer, answers: Answers) -> dict[str, Any]:
+    shown: str | None
+    aside: str | None = None
+    if answers == "label":
+        shown = said.label
+        aside = said.generated if said.generated != said.label else None
+    elif answers == "set":
+        shown = None if said.labels is None else joined(said.labels)
+        aside = said.generated if said.invalid else None
+    else:
+        shown = said.generated
+    kind = "" if said.correct is None else "right" if said.correct else "wrong"
+    return {
+        "said": shown,
+        "name": emoji_name(shown) if shown else None,
+        "kind": kind if answers == "label" else "right" if said.correct else "",
+        "mark": {"right": "○", "wrong": "×", "": ""}[kind] if answers == "label" else "",
+        "probability": said.probability if answers == "label" else None,
+        "score": None
+        if answers == "label" or said.score is None
+        else f"{said.score:.{1 if answers == 'text' else 2}f}",
+        "aside": aside,
+    }

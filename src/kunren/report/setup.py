@@ -1,24 +1,25 @@
-"""What went into a run, as its record tells it: overview, data, settings."""
+"""What went into a run, as its record tells it: overview, settings, prompts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import PurePath
 from typing import Any
 
+from kunren.config.schema import Decoding, Labels, LossConfig
 from kunren.evaluation.score import percent
 from kunren.messages import text
 from kunren.records.facts import Facts
 from kunren.records.trainlog import Epoch
-from kunren.report.format import Table, duration, emoji_name
+from kunren.report.format import Table, duration, joined
 
 Pairs = Sequence[tuple[str, str]]
 
-MOST_LABELS = 50
-"""Labels in the table; the others are summed up, the manifest has them all."""
-
 _SPLITS = ("train", "validation", "test")
+
+_NEVER_SHOWN = {"loss", "prefix_sharing"}
+"""Of ``train``: shown in another form, or of no effect on the result."""
 
 
 def overview(facts: Facts, epochs: Sequence[Epoch]) -> Pairs:
@@ -27,11 +28,11 @@ def overview(facts: Facts, epochs: Sequence[Epoch]) -> Pairs:
     rows = manifest.get("data", {}).get("rows", {})
     found: list[tuple[str, str]] = []
     if config:
-        kind = text(f"record.tuning-{config['tuning']['kind']}")
         found += [
             (text("record.task"), text(f"record.task-{config['task']['kind']}")),
             (text("record.model"), portable(config["model"]["id"])),
-            (text("record.tuning"), kind),
+            (text("record.family"), text(f"record.family-{family(facts)}")),
+            (text("record.tuning"), text(f"record.tuning-{config['tuning']['kind']}")),
         ]
     started = datetime.fromisoformat(facts.state.started)
     found.append((text("record.date"), f"{started:%Y-%m-%d}"))
@@ -47,9 +48,24 @@ def overview(facts: Facts, epochs: Sequence[Epoch]) -> Pairs:
     return found
 
 
+def family(facts: Facts) -> str:
+    """The family of the run's model; the first version of kunren knew causal models only."""
+    said: str | None = (facts.config or {}).get("model", {}).get("family")
+    return said or "causal"
+
+
+def generates(facts: Facts) -> bool:
+    """Whether the model wrote anything that was scored."""
+    if family(facts) == "encoder":
+        return False
+    evaluate = (facts.config or {}).get("evaluate", {})
+    return facts.answers != "label" or bool(evaluate.get("generate", True))
+
+
 def portable(name: str) -> str:
-    """A model's id; of an absolute path only its last part."""
-    return PurePath(name).name if PurePath(name).is_absolute() else name
+    """A model's id; of a path from the root or upwards only its last part."""
+    path = PurePath(name)
+    return path.name if path.is_absolute() or path.parts[:1] == ("..",) else name
 
 
 def _machine(machine: Mapping[str, Any]) -> str:
@@ -63,97 +79,143 @@ def _machine(machine: Mapping[str, Any]) -> str:
     return " / ".join(parts)
 
 
-def splits(data: Mapping[str, Any]) -> Table | None:
-    """How many rows, items and labels each split has."""
-    rows, items = data.get("rows"), data.get("items", {})
-    if not rows:
-        return None
-    kinds = data.get("labels", {})
-    several = items and items != rows
-    columns = [text("record.split"), text("record.rows")]
-    columns += [text("record.items")] if several else []
-    columns += [text("record.label-kinds")]
-    made = []
-    for name in _SPLITS:
-        line = [text(f"record.split-{name}"), str(rows.get(name, 0))]
-        line += [str(items.get(name, 0))] if several else []
-        line += [str(sum(counts.get(name, 0) > 0 for counts in kinds.values()))]
-        made.append(line)
-    return Table(columns, made, "l" + "r" * (len(columns) - 1))
-
-
-def labels(data: Mapping[str, Any]) -> Table | None:
-    """How often each label occurs in each split, the commonest first."""
-    counts: Mapping[str, Mapping[str, int]] = data.get("labels", {})
-    if not counts:
-        return None
-    named = any(emoji_name(label) for label in counts)
-    columns = [text("record.label"), *([text("record.meaning")] if named else [])]
-    columns += [text(f"record.split-{name}") for name in _SPLITS]
-    order = sorted(counts, key=lambda label: -counts[label].get("train", 0))
-    rows = [
-        [
-            label,
-            *([emoji_name(label) or ""] if named else []),
-            *(str(counts[label].get(name, 0)) for name in _SPLITS),
-        ]
-        for label in order[:MOST_LABELS]
-    ]
-    if rest := order[MOST_LABELS:]:
-        sums = [str(sum(counts[label].get(name, 0) for label in rest)) for name in _SPLITS]
-        others = text("record.other-labels", count=len(rest))
-        rows.append([others, *([""] if named else []), *sums])
-    return Table(columns, rows, "l" * (len(columns) - 3) + "rrr")
-
-
-def labels_said(trained: Mapping[str, int]) -> str | None:
-    """How even the training labels are, since a dominating one is what models collapse onto."""
-    if not trained or not sum(trained.values()):
-        return None
-    total = sum(trained.values())
-    order = sorted(trained.items(), key=lambda pair: -pair[1])
-    (label, most), least = order[0], order[-1][1]
-    kind = "even" if most == least else "uneven"
-    return text(
-        f"record.labels-{kind}",
-        kinds=len(trained),
-        label=label,
-        most=most,
-        share=f"{100 * most / total:.1f}",
-        least=least,
-    )
-
-
 def settings(facts: Facts) -> Table | None:
     """The settings that decide the result, under the keys that change them."""
     if facts.config is None:
         return None
     config = facts.config
-    tuning = config["tuning"]
-    rows: list[tuple[str, Any]] = [
+    rows: list[tuple[str, object]] = [
+        *_task(config),
         ("model.id", portable(config["model"]["id"])),
-        ("tuning.kind", tuning["kind"]),
+        ("model.family", family(facts)),
+        *_tuning(config["tuning"]),
+        *_train(facts),
+        *_evaluate(facts),
+        ("data.split.seed", config["data"].get("split", {}).get("seed")),
     ]
-    chosen = ("r", "alpha", "dropout") if tuning["kind"] == "lora" else ("train_embeddings",)
-    rows += [(f"tuning.{key}", tuning[key]) for key in chosen if key in tuning]
-    for key, value in config["train"].items():
-        if isinstance(value, Mapping):
-            rows += [(f"train.{key}.{inner}", v) for inner, v in value.items()]
-        elif key == "learning_rate":
-            rows.append((f"train.{key}", value if value is not None else _peak_rate(facts)))
-        else:
-            rows.append((f"train.{key}", value))
-    rows.append(("data.split.seed", config["data"].get("split", {}).get("seed")))
-    moving, total = (
-        (facts.manifest or {}).get("model", {}).get(key) for key in ("trainable", "parameters")
-    )
     made = [(key, _setting(value)) for key, value in rows]
+    made += _model(facts)
+    return Table([text("record.setting"), text("record.value")], made, "ll")
+
+
+def _task(config: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    yield "task.kind", config["task"]["kind"]
+    usual = Labels().model_dump(mode="json")
+    for key, value in config["task"].get("labels", {}).items():
+        if value != usual.get(key):
+            yield f"task.labels.{key}", value
+
+
+def _tuning(tuning: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    yield "tuning.kind", tuning["kind"]
+    chosen = ("r", "alpha", "dropout") if tuning["kind"] == "lora" else ("train_embeddings",)
+    for key in chosen:
+        if tuning.get(key) is not None:
+            yield f"tuning.{key}", tuning[key]
+    if tuning["kind"] == "lora" and tuning.get("target_modules"):
+        yield "tuning.target_modules", tuning["target_modules"]
+
+
+def _train(facts: Facts) -> Iterator[tuple[str, object]]:
+    train = (facts.config or {})["train"]
+    for key, value in train.items():
+        if key in _NEVER_SHOWN:
+            continue
+        if key == "early_stopping":
+            yield from ((f"train.{key}.{inner}", v) for inner, v in (value or {}).items())
+            if value is None:
+                yield f"train.{key}", text("record.never")
+        elif key == "learning_rate":
+            yield f"train.{key}", value if value is not None else _peak_rate(facts)
+        elif key == "metric":
+            yield f"train.{key}", facts.judged_by
+        else:
+            yield f"train.{key}", value
+    yield text("record.loss"), text(f"record.loss-{'bce' if _bce(facts) else 'ce'}")
+    usual = LossConfig().model_dump(mode="json")
+    for key, value in train.get("loss", {}).items():
+        if value != usual.get(key):
+            yield f"train.loss.{key}", value
+
+
+def _bce(facts: Facts) -> bool:
+    return family(facts) == "encoder" and facts.answers == "set"
+
+
+def _evaluate(facts: Facts) -> Iterator[tuple[str, object]]:
+    evaluate = (facts.config or {}).get("evaluate", {})
+    if generates(facts):
+        for system, decoding in decodings(facts).items():
+            name = system.removeprefix("tuned").removeprefix("_")
+            key = f"evaluate.also.{name}" if name else "evaluate.decoding"
+            yield key, decoding_said(decoding)
+        if evaluate.get("max_new_tokens") is not None:
+            yield "evaluate.max_new_tokens", evaluate["max_new_tokens"]
+    threshold = (facts.task or {}).get("threshold")
+    if threshold is not None:
+        yield text("record.threshold"), text("record.threshold-said", threshold=threshold)
+
+
+def decodings(facts: Facts) -> dict[str, Mapping[str, Any]]:
+    """System ("tuned", "tuned_<name>") → how it wrote."""
+    evaluate = (facts.config or {}).get("evaluate", {})
+    ways = {"tuned": evaluate.get("decoding", {})}
+    return ways | {f"tuned_{name}": way for name, way in evaluate.get("also", {}).items()}
+
+
+def decoding_said(decoding: Mapping[str, Any]) -> str:
+    """How an answer is written, in words."""
+    way = Decoding().model_dump() | dict(decoding)
+    if way["sample"]:
+        parts = [text("record.decoding-sample", temperature=way["temperature"], seed=way["seed"])]
+        parts += [f"top-k {way['top_k']}"] if way["top_k"] else []
+        parts += [f"top-p {way['top_p']:g}"] if way["top_p"] < 1 else []
+    elif way["beams"] > 1:
+        parts = [text("record.decoding-beams", beams=way["beams"])]
+    else:
+        parts = [text("record.decoding-greedy")]
+    if way["repetition_penalty"] != 1:
+        parts.append(text("record.decoding-penalty", penalty=way["repetition_penalty"]))
+    return text("record.joined-short").join(parts)
+
+
+def _model(facts: Facts) -> Iterator[tuple[str, str]]:
+    """What the manifest says of the model: its weights, its new tokens, its way to disk."""
+    model = (facts.manifest or {}).get("model", {})
+    moving, total = model.get("trainable"), model.get("parameters")
     if moving and total:
         share = text(
             "record.trainable-share", moving=moving, total=total, share=percent(moving / total)
         )
-        made.append((text("record.trainable"), share))
-    return Table([text("record.setting"), text("record.value")], made, "ll")
+        yield text("record.trainable"), share
+    if added := model.get("added_tokens"):
+        some = joined(added["examples"]) + ("…" if added["count"] > len(added["examples"]) else "")
+        yield (
+            text("record.added-tokens"),
+            text(
+                "record.added-tokens-said",
+                count=added["count"],
+                examples=some,
+                vocabulary=added["vocabulary"],
+                rows=added["embedding_rows"],
+            ),
+        )
+    if reload := model.get("reload"):
+        said = text(
+            "record.reload-said", rows=reload["rows"], difference=f"{reload['max_difference']:.1g}"
+        )
+        yield text("record.reload"), said
+
+
+def prompts(facts: Facts) -> Pairs:
+    """What the model read around each text, in full: template and system prompt."""
+    task = (facts.config or {}).get("task", {})
+    found = []
+    if task.get("template", "{text}") != "{text}":
+        found.append((text("record.template"), task["template"]))
+    if task.get("system"):
+        found.append((text("record.system-prompt"), task["system"]))
+    return found
 
 
 def _peak_rate(facts: Facts) -> float | None:
@@ -166,4 +228,10 @@ def _setting(value: object) -> str:
         return "—"
     if isinstance(value, bool):
         return "true" if value else "false"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, Mapping):
+        return text("record.joined-short").join(f"{k}: {_setting(v)}" for k, v in value.items())
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return joined([str(each) for each in value])
+    return str(value)

@@ -1,96 +1,85 @@
-"""One label for each text."""
+"""One label for each text; it may be a path in a hierarchy."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from typing import ClassVar
 
 from kunren.config.schema import TaskConfig
-from kunren.data.emoji import is_emoji, normalize_emoji, split_graphemes
-from kunren.data.normalize import normalize
+from kunren.data.emoji import split_graphemes
+from kunren.data.records import LIST_SEPARATOR
 from kunren.errors import Problem
+from kunren.tasks import Answers, Parsed, filters, prompting
+from kunren.tasks.filters import Filtered
+from kunren.tasks.labels import LabelForm, by_frequency, named, set_problems
+from kunren.tasks.turns import answers, items
 from kunren.textfile import excerpt
-from kunren.types import Item, Message, Row, Where
-
-_LISTED = 400
-"""Characters that a list of labels may have in the default system prompt."""
+from kunren.types import Item, Row, Where
 
 
 class Classify:
     """Every assistant turn is one label of a closed set."""
 
+    answers: ClassVar[Answers] = "label"
+
     def __init__(self, config: TaskConfig) -> None:
         self._config = config
-        self._emoji = config.labels.kind == "emoji"
+        self._form = LabelForm(config.labels)
 
     def problems(self, rows: Sequence[Row]) -> list[Problem]:
-        """Labels that are none, that look alike but differ, or that are all the same."""
-        problems: list[Problem] = []
-        written: dict[str, tuple[str, Where]] = {}  # normalised → as first written, and where
+        """Labels that are none, that look alike but differ, or that are all the same.
+
+        In a hierarchy paths may be of different length, but no label may be an ancestor of another:
+        of a text under ``国内/政治`` both would be true.
+        """
+        wrong: list[Problem] = []
+        good: list[tuple[str, Where]] = []
         for row in rows:
-            for answer in _answers(row):
-                wrong = self._wrong(answer, row.where)
-                if wrong is not None:
-                    problems.append(wrong)
-                    continue
-                label = self._label(answer)
-                first, where = written.setdefault(self._alike(label), (label, row.where))
-                if label != first:
-                    said: dict[str, object] = {"label": label, "other": first, "where": where}
-                    problems.append(Problem("data.labels-alike", row.where, said))
-        if len(written) == 1 and not problems:
-            label, where = next(iter(written.values()))
-            said = {"label": excerpt(label), "count": len(rows)}
-            problems.append(Problem("data.one-label", Where(where.path), said))
-        return problems
+            for answer in answers(row):
+                problem = self._wrong(answer, row.where)
+                if problem is None:
+                    good.append((self._form.canonical(answer), row.where))
+                else:
+                    wrong.append(problem)
+        as_set = set_problems(good, self._form, len(rows), whole=not wrong)
+        template = prompting.problems(rows, self._config)
+        return [*template, *wrong, *as_set, *self._tree_problems(good)]
+
+    def filter(self, rows: Sequence[Row], by: Sequence[Row] | None = None) -> Filtered:
+        """Raw rows without those whose labels the config takes out."""
+        return filters.apply(rows, by, self._config.labels, self._turns, self._form.canonical)
 
     def prepare(self, rows: Sequence[Row]) -> tuple[Row, ...]:
-        """Add the system prompt and the template, and write each label in its one form.
-
-        A row is flat, and gets the template, if it is one user turn and its answer; the file may
-        have been a chat all the same. A row with a system prompt of its own keeps both as they are.
-        Call it once: the template would be applied again.
-        """
-        return tuple(replace(row, messages=self._prepared(row.messages)) for row in rows)
+        """Add the system prompt and the template, and write each label in its one form."""
+        return tuple(prompting.prepared(rows, self._config, self._form.canonical))
 
     def items(self, rows: Sequence[Row]) -> list[Item]:
-        """One item an assistant turn, its context being all messages before it.
-
-        Its id is the row's; in a row with several, ``#1``, ``#2``, … are added.
-        """
-        items = []
-        for row in rows:
-            turns = [n for n, message in enumerate(row.messages) if message.role == "assistant"]
-            for number, turn in enumerate(turns, start=1):
-                name = row.id if len(turns) == 1 else f"{row.id}#{number}"
-                answer = row.messages[turn].content
-                items.append(Item(name, row.id, row.messages[:turn], answer))
-        return items
+        """One item an assistant turn, its context being all messages before it."""
+        return items(rows, lambda answer: (answer,))
 
     def labels(self, rows: Sequence[Row]) -> tuple[str, ...]:
-        """The labels of prepared training rows, the most frequent first, then by code point.
+        """The labels of training rows, raw or prepared, the most frequent first.
 
-        A label that only the validation or test rows have is not in it and cannot be predicted;
-        ``unseen`` counts those.
+        A label that only the validation or test rows have is not in it and cannot be predicted.
         """
-        counted = Counter(answer for row in rows for answer in _answers(row))
-        return tuple(sorted(counted, key=lambda label: (-counted[label], label)))
+        return by_frequency(Counter(label for row in rows for (label,) in self._turns(row)))
 
-    def parse(self, generated: str, labels: Sequence[str]) -> str | None:
+    def levels(self, label: str) -> tuple[str, ...]:
+        """A label's path from the top: ``国際``, ``国際/政治``; itself alone without hierarchy."""
+        return self._form.levels(label)
+
+    def parse(self, generated: str, labels: Sequence[str]) -> Parsed:
         """The label that was generated: as written, or else the one that looks the same.
 
         Of emoji the first character (grapheme) decides, whatever follows it.
         """
         said = generated.strip()
-        if self._emoji:
-            first = next(iter(split_graphemes(said)), "")
-            label = normalize_emoji(first)
-            return label if label in labels else None
-        if said in labels:
-            return said
-        alike = self._alike(said)
-        return next((label for label in labels if self._alike(label) == alike), None)
+        first = next(iter(split_graphemes(said)), "") if self._form.emoji else said
+        label = self._form.known(first, labels)
+        if label is not None:
+            return Parsed((label,))
+        return Parsed((), (said,) if said else ())
 
     def default_system(self, labels: Sequence[str]) -> str:
         """Asks for one label and names them all, if that does not take too long.
@@ -98,61 +87,42 @@ class Classify:
         A small model that is told the choices learns them from far fewer rows. In Japanese whatever
         the language of the messages: it is the model that reads it.
         """
-        asked = (
-            "次の文に合う絵文字を1つ答えてください。"
-            if self._emoji
-            else "次の文を分類してください。"
-        )
-        named = "、".join(labels)
-        return f"{asked}分類: {named}" if len(named) <= _LISTED else asked
+        if self._form.emoji:
+            return named("次の文に合う絵文字を1つ答えてください。", "分類", labels)
+        return named("次の文を分類してください。", "分類", labels)
 
     def stratum(self, row: Row) -> str:
-        """The row's last label."""
-        return self._label(next(reversed(_answers(row)), ""))
+        """The row's labels: one, or, in a chat, all that it has."""
+        return LIST_SEPARATOR.join(dict.fromkeys(label for (label,) in self._turns(row)))
 
-    def _label(self, answer: str) -> str:
-        label = answer.strip()
-        return normalize_emoji(label) if self._emoji else label
-
-    def _alike(self, label: str) -> str:
-        # NFKC would make letters of some emoji (ℹ️, ™️, ㊙️).
-        return label if self._emoji else normalize(label)
+    def _turns(self, row: Row) -> list[tuple[str, ...]]:
+        return [(self._form.canonical(answer),) for answer in answers(row)]
 
     def _wrong(self, answer: str, where: Where) -> Problem | None:
-        label = answer.strip()
-        said: dict[str, object] = {"label": excerpt(label)}
-        if self._emoji and not is_emoji(label):
-            count = len(split_graphemes(label))
-            if count > 1 and all(is_emoji(g) for g in split_graphemes(label)):
-                return Problem("data.label-several-emoji", where, said | {"count": count})
-            return Problem("data.label-not-emoji", where, said)
-        if "\n" in label or "\r" in label:
-            return Problem("data.label-line-break", where, said)
-        return None
+        several = answer.split(LIST_SEPARATOR)
+        if len(several) > 1:
+            said: dict[str, object] = {"count": len(several), "labels": excerpt("、".join(several))}
+            return Problem("data.label-list", where, said)
+        return self._form.wrong(answer, where)
 
-    def _prepared(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
-        roles = [message.role for message in messages]
-        if roles in (["user"], ["user", "assistant"]):
-            asked = self._config.template.replace("{text}", messages[0].content)
-            messages = (Message("user", asked), *messages[1:])
-        messages = tuple(
-            Message(m.role, self._label(m.content)) if m.role == "assistant" else m
-            for m in messages
-        )
-        if self._config.system and roles[:1] != ["system"]:
-            messages = (Message("system", self._config.system), *messages)
-        return messages
-
-
-def unseen(labels: Iterable[str], items: Iterable[Item]) -> dict[str, int]:
-    """Answers that are not in the label set, and how many items have each.
-
-    No closed-set prediction can be right on them: they bound every system's accuracy from above.
-    """
-    known = frozenset(labels)
-    counted = Counter(item.answer for item in items if item.answer not in known)
-    return dict(sorted(counted.items(), key=lambda pair: (-pair[1], pair[0])))
-
-
-def _answers(row: Row) -> list[str]:
-    return [message.content for message in row.messages if message.role == "assistant"]
+    def _tree_problems(self, found: Sequence[tuple[str, Where]]) -> list[Problem]:
+        separator = self._config.labels.hierarchy
+        if not separator or not found:
+            return []
+        first: dict[str, Where] = {}
+        for label, where in found:
+            first.setdefault(label, where)
+        if not any(separator in label for label in first):
+            label, where = found[0]
+            flat: dict[str, object] = {"separator": separator, "label": excerpt(label)}
+            return [Problem("data.no-hierarchy", Where(where.path), flat)]
+        above = {up: label for label in first for up in self._form.levels(label)[:-1]}
+        return [
+            Problem(
+                "data.label-is-ancestor",
+                where,
+                {"label": label, "other": above[label], "separator": separator},
+            )
+            for label, where in first.items()
+            if label in above
+        ]

@@ -35,16 +35,19 @@ class Point:
     Attributes:
         step: optimiser steps done.
         rows: the training log so far.
-        values: (epoch, step, value of the chosen metric) of each evaluation.
+        values: (epoch, step, value of the chosen metric) of each evaluation; None where it could
+            not be computed.
         seconds: training time so far, over all runs of the process.
         seen: rows trained so far, counted once an epoch.
+        scale: state of the loss scale, in float16 training.
     """
 
     step: int
     rows: tuple[Row, ...]
-    values: tuple[tuple[float, int, float], ...]
+    values: tuple[tuple[float, int, float | None], ...]
     seconds: float
     seen: int
+    scale: dict[str, float] | None = None
 
 
 def newest(folder: Path) -> tuple[Path, Point] | None:

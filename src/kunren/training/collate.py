@@ -1,8 +1,8 @@
-"""From examples to the tensors of one packed batch."""
+"""From examples to the tensors of one batch: packed for causal models, padded for the others."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -10,13 +10,18 @@ from transformers import PreTrainedConfig
 
 from kunren.models.packing import Segment, attention_mask, common_prefix, pack
 from kunren.training.blocks import Blocks
-from kunren.types import Example
+from kunren.types import Example, LabelExample, PairExample
 
 ROW_NUMBERS = "row_numbers"
 """Key of a batch: the number of each row in its data set. The guard takes it off before the model
 sees the batch."""
 
+WEIGHTS = "label_weights"
+"""Key of a batch, only where not all are 1: how much each counted label counts, in the order of
+the labels. The guard hands it to the loss."""
+
 NOT_COUNTED = -100
+"""The label where there is none. The Trainer divides by the number of all others in a step."""
 
 
 class Collator:
@@ -67,6 +72,7 @@ class Collator:
         first = 1 if prefix else 0
         positions: list[int] = []
         labels: list[int] = [NOT_COUNTED]
+        weights: list[float] = []
         for number, example in enumerate(examples):
             offset = packed.starts[first + number] - prefix
             for index, trained in enumerate(example.trained):
@@ -74,6 +80,7 @@ class Collator:
                     # A row's first own token is predicted at the last shared one.
                     positions.append(offset + index - 1 if index > prefix else index - 1)
                     labels.append(example.input_ids[index])
+                    weights.append(example.weights[index] if example.weights else 1.0)
         batch: dict[str, Any] = {
             "input_ids": packed.input_ids,
             "position_ids": packed.position_ids,
@@ -86,7 +93,7 @@ class Collator:
         if self._with_blocks:
             own = segments[1:] if prefix else segments
             batch["blocks"] = Blocks(prefix, tuple(len(segment.tokens) for segment in own))
-        return batch
+        return batch | _weights(weights)
 
     def _prefix(self, examples: Sequence[Example], read: Sequence[Sequence[int]]) -> int:
         """Length of the shared prefix. Trained tokens stay outside: each row's must count."""
@@ -99,3 +106,81 @@ def _read(example: Example) -> tuple[int, ...]:
     """The tokens that a prediction is made from: what stands before the last trained one."""
     last = len(example.trained) - 1 - example.trained[::-1].index(True)
     return example.input_ids[:last]
+
+
+class PairCollator:
+    """Pads the rows of a batch for an encoder-decoder.
+
+    The batch is ``input_ids`` and ``attention_mask`` [B, S], ``decoder_input_ids`` and ``labels``
+    [B, L]. A padding of the targets is not counted: as a label the padding token would be learnt
+    instead of the answers, and a padded row whose loss is a mean over nothing is NaN.
+
+    Args:
+        pad: token id for filling.
+        shift: the model's own way from labels to what its decoder reads.
+    """
+
+    def __init__(self, pad: int, shift: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        self._pad = pad
+        self._shift = shift
+
+    def __call__(self, rows: Sequence[tuple[int, PairExample]]) -> dict[str, Any]:
+        """One batch of (row number, example)."""
+        examples = [example for _, example in rows]
+        labels = _padded([example.target_ids for example in examples], NOT_COUNTED)
+        batch: dict[str, Any] = _inputs(rows, self._pad) | {
+            "decoder_input_ids": self._shift(labels),
+            "labels": labels,
+            "use_cache": False,
+        }
+        return batch | _weights([e.weight for e in examples for _ in e.target_ids])
+
+
+class LabelCollator:
+    """Pads the rows of a batch for a model with a classification head.
+
+    The batch is ``input_ids`` and ``attention_mask`` [B, S], and ``labels``: [B], or for a
+    multi-label head [B, K] of 0 and 1. The labels of a row without any known one are not counted.
+
+    Args:
+        pad: token id for filling.
+        labels: K, where the head is multi-label; else None.
+    """
+
+    def __init__(self, pad: int, labels: int | None = None) -> None:
+        self._pad = pad
+        self._labels = labels
+
+    def __call__(self, rows: Sequence[tuple[int, LabelExample]]) -> dict[str, Any]:
+        """One batch of (row number, example)."""
+        gold = [example.labels for _, example in rows]
+        if self._labels is None:
+            labels = torch.tensor([known[0] if known else NOT_COUNTED for known in gold])
+        else:
+            labels = torch.full((len(gold), self._labels), NOT_COUNTED)
+            for number, known in enumerate(gold):
+                if known:
+                    labels[number] = 0
+                    labels[number, list(known)] = 1
+        return _inputs(rows, self._pad) | {"labels": labels}
+
+
+def _inputs(
+    rows: Sequence[tuple[int, PairExample | LabelExample]], pad: int
+) -> dict[str, torch.Tensor]:
+    read = [example.input_ids for _, example in rows]
+    return {
+        "input_ids": _padded(read, pad),
+        "attention_mask": _padded([(1,) * len(tokens) for tokens in read], 0),
+        ROW_NUMBERS: torch.tensor([number for number, _ in rows]),
+    }
+
+
+def _padded(rows: Sequence[Sequence[int]], fill_with: int) -> torch.Tensor:
+    """[rows, longest], filled up on the right."""
+    longest = max(map(len, rows))
+    return torch.tensor([[*row, *[fill_with] * (longest - len(row))] for row in rows])
+
+
+def _weights(weights: Sequence[float]) -> dict[str, torch.Tensor]:
+    return {} if all(w == 1 for w in weights) else {WEIGHTS: torch.tensor(weights)}

@@ -58,11 +58,21 @@ def fast_cpu(model: PreTrainedModel, device: torch.device) -> Iterator[None]:
                 module.forward = before
 
 
+def reads_blocks(model: nn.Module) -> bool:
+    """Whether the attention of ``model`` is one that ``fast_cpu`` has for ``Blocks``."""
+    return any(_has_blocks(module) for module in model.modules())
+
+
+def _has_blocks(module: Any) -> bool:
+    named = type(module).__name__ in _ATTENTIONS
+    return named and not getattr(module, "attn_logit_softcapping", None)
+
+
 def _faster(module: nn.Module) -> Forward | None:
     name = type(module).__name__
     if name in _NORM_OFFSETS:
         return _norm_forward(module, _NORM_OFFSETS[name])
-    if name in _ATTENTIONS and not getattr(module, "attn_logit_softcapping", None):
+    if _has_blocks(module):
         return _attention_forward(module)
     if isinstance(module, LoraLinear):
         return _lora_forward(module)
@@ -104,7 +114,7 @@ def _head_forward(head: Any) -> Forward | None:
     laid_back = torch.ops.mkldnn._reorder_linear_weight(weight.t().contiguous(), 16)
 
     def forward(hidden_states: Tensor) -> Tensor:
-        if not head.training:
+        if not head.training or hidden_states.dtype != weight.dtype:
             plain: Tensor = original(hidden_states)
             return plain
         logits: Tensor = _FrozenLinear.apply(hidden_states, laid, laid_back)  # type: ignore[no-untyped-call]
@@ -216,17 +226,23 @@ def _attention_forward(module: Any) -> Forward:
 
 
 class _Lora(torch.autograd.Function):
-    """x Wᵀ + s · x Aᵀ Bᵀ with W frozen (Hu et al. 2021), the small product added in place."""
+    """x Wᵀ + c + s · x Aᵀ Bᵀ with W and c frozen (Hu et al. 2021), the small product in place."""
 
     @staticmethod
     def forward(
-        ctx: FunctionCtx, x: Tensor, weight: Tensor, a: Tensor, b: Tensor, scale: float
+        ctx: FunctionCtx,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        a: Tensor,
+        b: Tensor,
+        scale: float,
     ) -> Tensor:
         flat = x.reshape(-1, x.shape[-1])
         low = flat @ a.t()
         ctx.save_for_backward(flat, weight, a, b, low)
         ctx.scale = scale  # type: ignore[attr-defined]
-        out = (flat @ weight.t()).addmm_(low, b.t(), alpha=scale)
+        out = nn.functional.linear(flat, weight, bias).addmm_(low, b.t(), alpha=scale)
         return out.view(*x.shape[:-1], -1)
 
     @staticmethod
@@ -240,7 +256,7 @@ class _Lora(torch.autograd.Function):
         grad_x = None
         if ctx.needs_input_grad[0]:
             grad_x = (wide @ weight).addmm_(grad_low, a).view(*grad.shape[:-1], -1)
-        return grad_x, None, grad_a, grad_b, None
+        return grad_x, None, None, grad_a, grad_b, None
 
 
 def _lora_forward(module: Any) -> Forward:
@@ -254,9 +270,9 @@ def _lora_forward(module: Any) -> Forward:
             and names[0] in module.lora_A
             and not (module.disable_adapters or module.merged or module.lora_variant)
             and not (module.training and isinstance(module.lora_dropout[names[0]], nn.Dropout))
-            and base.bias is None
+            and not (base.bias is not None and base.bias.requires_grad)
             and not base.weight.requires_grad
-            and module.lora_A[names[0]].weight.dtype == x.dtype
+            and base.weight.dtype == module.lora_A[names[0]].weight.dtype == x.dtype
             and not module.lora_bias[names[0]]
         )
         if not plain or not torch.is_grad_enabled():
@@ -264,7 +280,7 @@ def _lora_forward(module: Any) -> Forward:
             return out
         a, b = module.lora_A[names[0]].weight, module.lora_B[names[0]].weight
         adapted: Tensor = _Lora.apply(  # type: ignore[no-untyped-call]
-            x, base.weight, a, b, module.scaling[names[0]]
+            x, base.weight, base.bias, a, b, module.scaling[names[0]]
         )
         return adapted
 

@@ -21,13 +21,18 @@ class MasterAdamW(torch.optim.Optimizer):
     """AdamW (Loshchilov & Hutter 2019) on float32 master weights, with clipping built in.
 
     Args:
-        named: the trainable parameters with their names. Vectors (norms, biases) do not decay.
+        named: the trainable parameters with their names; of one dtype or several. Vectors (norms,
+            biases) do not decay, as in the Trainer.
         lr: learning rate.
         weight_decay: decoupled decay of the matrices.
         max_grad_norm: gradients whose common norm exceeds this are scaled down to it.
         take_gradients: keep the gradients here instead of in ``.grad``, so that nobody walks over
             them in between. Off where gradients still have to be reduced over processes; they are
             then expected in ``.grad``, clipped.
+
+    Attributes:
+        loss_scale: what the loss of the coming step was multiplied by; the gradients are divided
+            by it.
     """
 
     def __init__(
@@ -41,6 +46,7 @@ class MasterAdamW(torch.optim.Optimizer):
         eps: float = 1e-8,
         take_gradients: bool = True,
     ) -> None:
+        self.loss_scale = 1.0
         self._names = {parameter: name for name, parameter in named}
         matrices = [p for p in self._names if p.ndim > 1]
         vectors = [p for p in self._names if p.ndim <= 1]
@@ -90,7 +96,8 @@ class MasterAdamW(torch.optim.Optimizer):
         """Norm of all gradients of the coming step, before clipping."""
         if not self._norms:
             return 0.0
-        return float(torch.linalg.vector_norm(torch.stack(list(self._norms.values()))))
+        norm = torch.linalg.vector_norm(torch.stack(list(self._norms.values())))
+        return float(norm) / self.loss_scale
 
     def first_bad_parameter(self) -> str | None:
         """Name of the first parameter, in the model's order, with a non-finite gradient."""
@@ -100,11 +107,19 @@ class MasterAdamW(torch.optim.Optimizer):
                 return name
         return None
 
+    def discard(self) -> None:
+        """Let the gradients of the coming step go: it will move nothing."""
+        self._taken.clear()
+        self._norms.clear()
+        for parameter in self._names:
+            parameter.grad = None
+
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]  # noqa: ARG002
         """Move the weights by the gradients taken since the last step, and let these go."""
         norm = self.grad_norm()
         scale = max(1.0, norm / self._max_grad_norm) if self._take else 1.0
+        scale *= self.loss_scale
         for group in self.param_groups:
             for parameter in group["params"]:
                 grad = self._taken.pop(parameter, None) if self._take else parameter.grad

@@ -63,7 +63,7 @@ def non_finite(
 
 
 def overfitting(
-    epochs: Sequence[Epoch], training: Mapping[str, Any], config: Mapping[str, Any]
+    epochs: Sequence[Epoch], training: Mapping[str, Any], chosen_by: str
 ) -> Finding | None:
     """The evaluation loss rises well above its minimum while the training loss goes on falling.
 
@@ -90,7 +90,7 @@ def overfitting(
             f"doctor.overfitting-{kind}",
             epoch=number,
             kept=None if kept is None else round(kept),
-            metric=config.get("train", {}).get("metric"),
+            metric=chosen_by,
             low=losses[best],
             last=epochs[-1].number,
             high=after[-1],

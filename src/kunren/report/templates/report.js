@@ -6,7 +6,8 @@
   const buttons = [...section.querySelectorAll("button[data-filter]")];
   const search = section.querySelector("input");
   const count = section.querySelector("output");
-  const kinds = { all: null, right: ["right", "fixed"], wrong: ["wrong", "broken"], fixed: ["fixed"], broken: ["broken"] };
+  const kinds = { all: null, right: ["right", "fixed"], wrong: ["wrong", "broken"], fixed: ["fixed"], broken: ["broken"],
+    better: ["better"], worse: ["worse"], same: ["same"] };
   let chosen = "all";
   const show = () => {
     const wanted = search.value.trim().toLowerCase();

@@ -1,0 +1,121 @@
+"""What a document says that cannot be meant together, each with what to write instead.
+
+The schema checks every value by itself; here are the pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from kunren.config.document import KeyPath
+from kunren.config.schema import Config, Labels, Metric
+from kunren.errors import Problem
+from kunren.types import Where
+
+METRICS: Mapping[str, tuple[Metric, ...]] = {
+    "classify": ("accuracy", "macro_f1", "loss"),
+    "tag": ("jaccard", "micro_f1", "macro_f1", "exact_match", "top1_share", "loss"),
+    "answer": ("loss", "chrf", "char_f1", "exact_match"),
+}
+"""What can be measured on the validation rows of each task; the first is the default."""
+
+BASELINES: Mapping[str, tuple[str, ...]] = {
+    "classify": ("majority", "nearest", "tfidf_logreg"),
+    "tag": ("majority", "constant", "nearest", "tfidf_logreg"),
+    "answer": ("constant", "nearest"),
+}
+
+SCRATCH = "scratch:"
+
+_Found = tuple[str, str, Mapping[str, object]]
+
+
+def check(config: Config, places: Mapping[KeyPath, Where], path: str) -> list[Problem]:
+    """All such pairs.
+
+    Args:
+        config: a valid config.
+        places: where each value was written.
+        path: the file, for what was not written anywhere.
+    """
+    found = [*_task(config), *_labels(config), *_model(config), *_training(config)]
+    return [
+        Problem(f"config.{code}", _place(dotted, places, path), {"key": dotted, **fields})
+        for dotted, code, fields in found
+    ]
+
+
+def _place(dotted: str, places: Mapping[KeyPath, Where], path: str) -> Where:
+    at = tuple(dotted.split("."))
+    return next((places[at[:n]] for n in range(len(at), 0, -1) if at[:n] in places), Where(path))
+
+
+def _task(config: Config) -> Iterator[_Found]:
+    kind = config.task.kind
+    named = config.evaluate.baselines
+    unfit = [] if named == "all" else [name for name in named if name not in BASELINES[kind]]
+    if unfit:
+        fields = {"value": ", ".join(unfit), "kind": kind, "allowed": " / ".join(BASELINES[kind])}
+        yield "evaluate.baselines", "unfit-for-task", fields
+    metric = config.train.metric
+    if metric is not None and metric not in METRICS[kind]:
+        fields = {"value": metric, "kind": kind, "allowed": " / ".join(METRICS[kind])}
+        yield "train.metric", "unfit-for-task", fields
+    reserved = {"base", "tuned"} & set(config.evaluate.also)
+    for name in sorted(reserved):
+        yield "evaluate.also", "reserved-name", {"value": name}
+    if config.evaluate.also and kind == "classify":
+        yield "evaluate.also", "also-without-writing", {"kind": kind}
+
+
+def _labels(config: Config) -> Iterator[_Found]:
+    kind, labels = config.task.kind, config.task.labels
+    if kind == "answer":
+        for name, value in labels:
+            if value != getattr(Labels(), name):
+                yield f"task.labels.{name}", "labels-for-answer", {}
+        return
+    if labels.hierarchy is not None and (kind != "classify" or labels.kind == "emoji"):
+        yield "task.labels.hierarchy", "hierarchy-not-classify", {}
+    if labels.hierarchy == "":
+        yield "task.labels.hierarchy", "empty-separator", {}
+    if labels.separator == "":
+        yield "task.labels.separator", "empty-separator", {}
+    if labels.separator is not None and kind != "tag":
+        yield "task.labels.separator", "separator-not-tag", {}
+    if labels.merge_skin_tones and labels.kind != "emoji":
+        yield "task.labels.merge_skin_tones", "skin-tones-not-emoji", {}
+    both = sorted(set(labels.allow or ()) & set(labels.ban))
+    if both:
+        yield "task.labels.ban", "allowed-and-banned", {"value": " ".join(both)}
+
+
+def _model(config: Config) -> Iterator[_Found]:
+    family, scratch = config.model.family, config.model.id.startswith(SCRATCH)
+    if family == "encoder" and config.task.kind == "answer":
+        yield "model.family", "encoder-cannot-write", {}
+    if family == "encoder" and config.model.add_tokens:
+        yield "model.add_tokens", "tokens-for-encoder", {}
+    if family == "encoder" and config.evaluate.also:
+        yield "evaluate.also", "also-without-writing", {"kind": "encoder"}
+    if config.model.add_tokens == "labels" and config.task.kind == "answer":
+        yield "model.add_tokens", "no-labels-to-add", {}
+    if scratch and config.tuning.kind == "lora":
+        yield "tuning.kind", "lora-on-scratch", {}
+    if scratch and config.tuning.train_embeddings is False:
+        yield "tuning.train_embeddings", "frozen-scratch", {}
+
+
+def _training(config: Config) -> Iterator[_Found]:
+    warmup = config.train.warmup
+    if warmup >= 1 and warmup != int(warmup):
+        yield "train.warmup", "warmup-not-whole", {"value": warmup}
+    loss = config.train.loss
+    if loss.level_weight and config.task.labels.hierarchy is None:
+        yield "train.loss.level_weight", "levels-without-hierarchy", {}
+    if loss.level_weight and config.model.family in ("causal", "seq2seq"):
+        yield "train.loss.level_weight", "levels-without-head", {}
+    if loss.class_weights is not None and config.task.kind == "answer":
+        yield "train.loss.class_weights", "labels-for-answer", {}
+    if isinstance(loss.class_weights, dict) and not any(loss.class_weights.values()):
+        yield "train.loss.class_weights", "no-class-weight", {}

@@ -1,0 +1,112 @@
+"""A classification head on a model that may not have one yet."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from kunren.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from transformers import PreTrainedTokenizerBase
+
+    from kunren.models.load import Head
+
+
+def describe(config: Any, head: Head) -> bool:
+    """Write the head into a model's config; returns whether the model has this very head."""
+    wanted = dict(enumerate(head.labels))
+    kind = "multi_label_classification" if head.multi_label else "single_label_classification"
+    names = config.architectures or []
+    known = (
+        any(name.endswith("ForSequenceClassification") for name in names)
+        and config.id2label == wanted
+        and config.problem_type in (None, kind)
+    )
+    config.id2label = wanted
+    config.label2id = {label: number for number, label in wanted.items()}
+    config.problem_type = kind
+    # Nothing is written, so the keys and values of earlier tokens are of no use to a causal model.
+    if hasattr(inner := config.get_text_config(), "use_cache"):
+        inner.use_cache = False
+    return known
+
+
+def in_head(name: str, model: Any) -> bool:
+    """Whether a weight belongs to the head. A pooler does: only classification reads it."""
+    prefix = f"{model.base_model_prefix}."
+    return not name.startswith(prefix) or name.startswith(f"{prefix}pooler.")
+
+
+def output_layer(model: Any) -> tuple[str, torch.nn.Linear]:
+    """The head's last layer, which has one output a label, with its name."""
+    return [
+        (name, module)
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear)
+        and in_head(f"{name}.", model)
+        and module.out_features == model.config.num_labels
+    ][-1]
+
+
+def renew_output(model: Any) -> set[str]:
+    """Draw the head's last layer anew: in the file it may have been made for other labels."""
+    name, layer = output_layer(model)
+    layer.weight.data.normal_(0.0, getattr(model.config, "initializer_range", None) or 0.02)
+    if layer.bias is not None:
+        layer.bias.data.zero_()
+    return {f"{name}.{part}" for part, _ in layer.named_parameters()}
+
+
+def pass_through(model: Any, new: Collection[str]) -> None:
+    """Let new layers of the head before its last hand on what they are given: the identity."""
+    last = output_layer(model)[1]
+    for name, layer in model.named_modules():
+        if (
+            isinstance(layer, torch.nn.Linear)
+            and layer is not last
+            and f"{name}.weight" in new
+            and layer.in_features == layer.out_features
+        ):
+            torch.nn.init.eye_(layer.weight)
+            if layer.bias is not None:
+                torch.nn.init.zeros_(layer.bias)
+
+
+def write(layer: torch.nn.Linear, weight: NDArray[np.float64], bias: NDArray[np.float64]) -> None:
+    """Give a layer its weights, rounded to its dtype; ``bias`` counts where it has one."""
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(weight).to(layer.weight.dtype))
+        if layer.bias is not None:
+            layer.bias.copy_(torch.from_numpy(bias).to(layer.bias.dtype))
+
+
+def set_padding(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Agree on a token to fill up with, on the right, in the model's config and the tokenizer.
+
+    A causal model with a classification head reads its answer at the last token that is not the
+    padding token, so that must never be what a text ends with. The model's own choice, then the
+    tokenizer's, then another special token that texts do not end with, that for unknown words last:
+    never a word, nor a new token, which would need an embedding.
+
+    Raises:
+        InputError: the tokenizer has no such token.
+    """
+    config = model.config.get_text_config()
+    rows = model.get_input_embeddings().num_embeddings
+    end = (tokenizer("あ")["input_ids"] or [None])[-1]
+    special = tokenizer.all_special_ids
+    first = [getattr(config, "pad_token_id", None), tokenizer.pad_token_id, tokenizer.eos_token_id]
+    order = [n for n in (*first, *special) if n != tokenizer.unk_token_id]
+    candidates = [*order, tokenizer.unk_token_id]
+    pad = next((n for n in candidates if n in special and n < rows and n != end), None)
+    if pad is None:
+        raise InputError(Problem("model.no-padding"))
+    config.pad_token_id = pad
+    if tokenizer.pad_token_id != pad:
+        tokenizer.pad_token = tokenizer.convert_ids_to_tokens(pad)
+    tokenizer.padding_side = "right"

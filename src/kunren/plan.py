@@ -1,0 +1,215 @@
+"""An experiment before it runs: everything that can be checked and decided without weights."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kunren.config.checks import METRICS, check
+from kunren.config.load import Loaded as LoadedConfig
+from kunren.config.schema import Config, ModelConfig
+from kunren.data.read import Files, capped, read_files
+from kunren.data.split import Splits, split_files
+from kunren.errors import InputError, Problem
+from kunren.models import family_class, sources
+from kunren.nearest import nearest
+from kunren.tasks import Task, filters, make_task, templates
+from kunren.tasks.filters import Filtered
+from kunren.types import Item, Row
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A checked experiment.
+
+    Attributes:
+        config: with all that has been decided so far.
+        folder: what relative paths of the config refer to.
+        model: the config's, with its path resolved.
+        task: made from the config.
+        filtered: what the label filters left of the training file.
+        raw: the rows of each split as they were read.
+        rows: the same as the model is to see them; without a default system prompt until the
+            family is known.
+        items: what there is to predict in them.
+        labels: the closed set; empty for free text.
+        fingerprint: a hash of the split.
+    """
+
+    config: Config
+    folder: Path
+    model: ModelConfig
+    task: Task
+    filtered: Filtered
+    raw: Mapping[str, tuple[Row, ...]]
+    rows: Mapping[str, tuple[Row, ...]]
+    items: Mapping[str, list[Item]]
+    labels: tuple[str, ...]
+    fingerprint: str
+
+    @property
+    def texts(self) -> list[str]:
+        """All that the training rows say, as a model is to read it.
+
+        Without system prompts: a default one is decided later, and a resumed run must give the
+        same texts.
+        """
+        rows = self.rows["train"]
+        return [m.content for row in rows for m in row.messages if m.role != "system"]
+
+    @property
+    def label_weights(self) -> dict[str, float] | None:
+        """How much each label counts in the loss; None: all the same.
+
+        ``balanced``: inversely to how often the label is a training answer (King & Zeng 2001, as
+        scikit-learn has it: n / (labels x count)).
+        """
+        setting = self.config.train.loss.class_weights
+        if setting is None:
+            return None
+        if setting == "balanced":
+            counts = Counter(label for item in self.items["train"] for label in item.labels)
+            whole = sum(counts.values()) / len(self.labels)
+            return {label: whole / counts[label] for label in self.labels}
+        return {label: setting.get(label, 1.0) for label in self.labels}
+
+    @property
+    def levels(self) -> list[list[int]]:
+        """For each upper level of a hierarchy, the number of every label's ancestor there.
+
+        A label that ends above a level is its own ancestor.
+        """
+        paths = [self.task.levels(label) for label in self.labels]
+        found = []
+        for depth in range(max((len(path) for path in paths), default=1) - 1):
+            ancestors = [path[min(depth, len(path) - 1)] for path in paths]
+            number = {name: n for n, name in enumerate(dict.fromkeys(ancestors))}
+            found.append([number[name] for name in ancestors])
+        return found
+
+
+def prepare(loaded: LoadedConfig) -> Plan:
+    """Read and check all that can be checked without a model, filter and split the rows.
+
+    Raises:
+        InputError: with everything that is wrong, at once.
+    """
+    config = loaded.config
+    ready = templates.resolve(config.task.template)
+    config = _with_task(config, template=ready)
+    task = make_task(config.task)
+    files = read_files(config.data, loaded.folder)
+    model = _local(config.model, loaded.folder)
+    problems = [*files.problems, *task.problems(files.rows), *sources.check(model)]
+    if problems:
+        raise InputError(capped(problems))
+    filtered, files = _filter(task, files)
+    splits = split_files(files, task.stratum, config.data.split)
+    plan = _made(config, loaded.folder, model, task, filtered, splits)
+    problems = _weight_problems(plan)
+    if problems:
+        raise InputError(problems)
+    if config.model.family is None:
+        return plan
+    return with_family(plan, config.model.family)
+
+
+def with_family(plan: Plan, family: str) -> Plan:
+    """The plan for a family of models: its system prompt and metric decided.
+
+    A family that reads instructions gets a system prompt that names the labels, where neither the
+    config nor any row has one.
+
+    Raises:
+        InputError: the family cannot do what the config asks for.
+    """
+    chosen = plan.config.model.model_copy(update={"family": family})
+    metric = plan.config.train.metric or METRICS[plan.config.task.kind][0]
+    train = plan.config.train.model_copy(update={"metric": metric})
+    config = plan.config.model_copy(update={"model": chosen, "train": train})
+    problems = check(config, {}, f"model.id: {config.model.id}")
+    if problems:
+        raise InputError(problems)
+    rows = [row for name in SPLITS for row in plan.raw[name]]
+    if config.task.system is None and family_class(family).instructed:
+        if any(row.messages[0].role == "system" for row in rows):
+            asked = None
+        else:
+            # Written into the config, so that the record shows it and the same run repeats it.
+            asked = plan.task.default_system(plan.labels) or None
+        config = _with_task(config, system=asked)
+    task = make_task(config.task)
+    model = plan.model.model_copy(update={"family": family})
+    return _prepared(replace(plan, config=config, model=model, task=task))
+
+
+def _made(
+    config: Config,
+    folder: Path,
+    model: ModelConfig,
+    task: Task,
+    filtered: Filtered,
+    splits: Splits,
+) -> Plan:
+    raw = {name: getattr(splits, name) for name in SPLITS}
+    named = templates.with_labels(config.task.template, task.labels(raw["train"]))
+    config = _with_task(config, template=named)
+    task = make_task(config.task)
+    plan = Plan(config, folder, model, task, filtered, raw, {}, {}, (), splits.fingerprint)
+    return _prepared(plan)
+
+
+def _prepared(plan: Plan) -> Plan:
+    labels = plan.task.labels(plan.task.prepare(plan.raw["train"]))
+    rows = {name: plan.task.prepare(plan.raw[name]) for name in SPLITS}
+    items = {name: plan.task.items(rows[name]) for name in SPLITS}
+    return replace(plan, rows=rows, items=items, labels=labels)
+
+
+def _with_task(config: Config, **update: object) -> Config:
+    return config.model_copy(update={"task": config.task.model_copy(update=update)})
+
+
+def _filter(task: Task, files: Files) -> tuple[Filtered, Files]:
+    """The files without what the label filters take out; labels are counted in ``train``.
+
+    Raises:
+        InputError: too little is left of one of them.
+    """
+    kept = task.filter(files.train)
+    problems = filters.check(kept)
+    others: dict[str, tuple[Row, ...] | None] = {}
+    for name, rows in (("validation", files.validation), ("test", files.test)):
+        held_out = None if rows is None else task.filter(rows, by=files.train)
+        problems += [] if held_out is None else filters.check(held_out, held_out=True)
+        others[name] = None if held_out is None else held_out.rows
+    if problems:
+        raise InputError(problems)
+    return kept, replace(
+        files, train=kept.rows, validation=others["validation"], test=others["test"]
+    )
+
+
+def _local(model: ModelConfig, folder: Path) -> ModelConfig:
+    """The model with a path made to hold from here; the config's is relative to the YAML."""
+    path = folder / Path(model.id).expanduser()
+    return model.model_copy(update={"id": str(path)}) if path.exists() else model
+
+
+def _weight_problems(plan: Plan) -> list[Problem]:
+    weights = plan.config.train.loss.class_weights
+    if not isinstance(weights, dict):
+        return []
+    problems = []
+    for name in weights:
+        if name in plan.labels:
+            continue
+        near = nearest(name, plan.labels)
+        said: dict[str, object] = {"label": name, "labels": "、".join(plan.labels[:20])}
+        code = "run.weight-of-no-label" if near is None else "run.weight-of-no-label-near"
+        problems.append(Problem(code, None, said | {"meant": near}))
+    return problems

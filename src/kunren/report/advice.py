@@ -1,0 +1,71 @@
+"""What to do next, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kunren.messages import catalogue, text
+from kunren.records.facts import Facts
+from kunren.report import errors, setup
+from kunren.report.format import Table
+from kunren.report.samples import Rows
+from kunren.tasks import Answers
+
+
+def next_steps(rows: Rows, findings: Sequence[Mapping[str, Any]]) -> Table:
+    """First what the findings ask for, then what the errors suggest."""
+    facts = rows.facts
+    steps: list[list[str]] = []
+    if facts.metrics is None:
+        steps.append(_unfinished(facts))
+    if (facts.manifest or {}).get("model", {}).get("pretrained") is False:
+        steps.append([text("record.next-pretrained"), text("record.next-pretrained-why")])
+    for finding in findings:
+        said = _advice(finding, facts.answers)
+        if said is not None and said not in steps:
+            steps.append(said)
+    weak = [name for name, said in errors.by_recall(rows) if said["recall"] < 0.5][:3]
+    if weak:
+        counts = text("record.list").join(f"{x} ({rows.trained.get(x, '?')})" for x in weak)
+        steps.append(
+            [
+                text("record.next-more-rows", labels=text("record.list").join(weak)),
+                text("record.next-more-rows-why", counts=counts),
+            ]
+        )
+    confused = sorted(errors.confused(rows).items(), key=lambda pair: (-pair[1], pair[0]))
+    if confused and confused[0][1] >= 2:
+        (gold, predicted), count = confused[0]
+        steps.append(
+            [
+                text("record.next-pair", gold=gold, predicted=predicted),
+                text("record.next-pair-why", gold=gold, predicted=predicted, count=count),
+            ]
+        )
+    if facts.metrics is not None:
+        use = "predict" if setup.family(facts) == "encoder" else "chat"
+        steps.append([text(f"record.next-{use}"), text("record.next-chat-why")])
+    return Table([text("record.action"), text("record.why")], steps, "ll")
+
+
+def _unfinished(facts: Facts) -> list[str]:
+    if "non-finite" in " ".join(facts.state.codes):
+        return [text("record.next-mend"), text("record.next-mend-why")]
+    return [text("record.next-resume"), text("record.next-resume-why")]
+
+
+def _advice(finding: Mapping[str, Any], answers: Answers) -> list[str] | None:
+    """What a finding asks for: its patch of the config, or the step that belongs to its rule."""
+    fix = finding.get("fix")
+    if fix and finding["severity"] != "info":
+        options = " ".join(f"--set {key}={_plain(value)}" for key, value in fix["set"].items())
+        return [text("record.next-fix", options=options), text("record.next-fix-why", **finding)]
+    slug = f"next-{finding['slug']}"
+    known = catalogue("record")
+    name = next((n for n in (f"{slug}-{answers}", slug) if n in known), None)
+    return None if name is None else [text(f"record.{name}"), text(f"record.{name}-why")]
+
+
+def _plain(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,155 @@
+"""A set of labels for each text, such as one to five emoji."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import ClassVar
+
+from kunren.config.schema import TaskConfig
+from kunren.data.emoji import is_emoji, split_emoji
+from kunren.data.records import LIST_SEPARATOR
+from kunren.errors import Problem
+from kunren.tasks import Answers, Parsed, filters, prompting
+from kunren.tasks.filters import Filtered, Turns
+from kunren.tasks.labels import LabelForm, by_frequency, named, set_problems
+from kunren.tasks.turns import answers, items, with_answers
+from kunren.textfile import excerpt
+from kunren.types import Item, Row, Where
+
+_COMMAS = ",、，､"
+_WRITTEN_LIST = re.compile(r"""\[\s*["'].*["']\s*\]""", re.DOTALL)
+
+
+class Tag:
+    """Every assistant turn is a set of labels of a closed set, in the order they were written.
+
+    A model writes emoji one after the other with nothing between them: where labels are tokens of
+    their own, that is one token a label, and the loss counts no separators, which are easy and
+    would be half of the answer. Labels of text have the config's separator between them, or ``、``.
+    Both are read back in any of the ways people write them.
+    """
+
+    answers: ClassVar[Answers] = "set"
+
+    def __init__(self, config: TaskConfig) -> None:
+        self._config = config
+        self._form = LabelForm(config.labels)
+        self._separator = config.labels.separator
+
+    def problems(self, rows: Sequence[Row]) -> list[Problem]:
+        """Rows without a label, labels that are none or look alike, or only one label in all."""
+        wrong: list[Problem] = []
+        good: list[tuple[str, Where]] = []
+        for row in rows:
+            for answer in answers(row):
+                found = self._wrong(answer, row.where)
+                wrong += found
+                good += [] if found else [(label, row.where) for label in self._set(answer)]
+        as_set = set_problems(good, self._form, len(rows), whole=not wrong)
+        return [*prompting.problems(rows, self._config), *wrong, *as_set]
+
+    def filter(self, rows: Sequence[Row], by: Sequence[Row] | None = None) -> Filtered:
+        """Raw rows without what the config takes out; banned labels are taken out of their rows."""
+        return filters.apply(
+            rows, by, self._config.labels, self._turns, self._form.canonical, self._rewritten
+        )
+
+    def prepare(self, rows: Sequence[Row]) -> tuple[Row, ...]:
+        """Add the system prompt and the template, and write each set in its one form."""
+        return tuple(
+            prompting.prepared(rows, self._config, lambda answer: self._written(self._set(answer)))
+        )
+
+    def items(self, rows: Sequence[Row]) -> list[Item]:
+        """One item an assistant turn, its context being all messages before it."""
+        return items(rows, self._set)
+
+    def labels(self, rows: Sequence[Row]) -> tuple[str, ...]:
+        """The labels of training rows, raw or prepared, the most frequent first."""
+        turns = [turn for row in rows for turn in self._turns(row)]
+        return by_frequency(Counter(label for turn in turns for label in turn))
+
+    def levels(self, label: str) -> tuple[str, ...]:
+        """The label itself: a set has no hierarchy."""
+        return (label,)
+
+    def parse(self, generated: str, labels: Sequence[str]) -> Parsed:
+        """The labels that were generated, each once, and every piece that is none of them."""
+        # A model may also put each label on a line of its own.
+        pieces = [piece for line in generated.splitlines() for piece in self._split(line)]
+        known: dict[str, None] = {}
+        invalid = []
+        for piece in pieces:
+            label = self._form.known(piece, labels)
+            if label is None:
+                invalid.append(piece)
+            else:
+                known[label] = None
+        return Parsed(tuple(known), tuple(invalid))
+
+    def default_system(self, labels: Sequence[str]) -> str:
+        """Asks for a set of labels and names them all, if that does not take too long."""
+        if self._form.emoji:
+            asked = "次の文に合う絵文字を、合うものから順に1つ以上答えてください。"
+            return named(asked, "絵文字", labels)
+        between = self._between.strip() or "空白"
+        asked = f"次の文に当てはまる分類を、「{between}」で区切ってすべて答えてください。"
+        return named(asked, "分類", labels)
+
+    def stratum(self, row: Row) -> str:
+        """All labels of the row."""
+        return LIST_SEPARATOR.join(
+            dict.fromkeys(label for turn in self._turns(row) for label in turn)
+        )
+
+    @property
+    def _between(self) -> str:
+        """What is written between two labels."""
+        if self._separator is None:
+            return "" if self._form.emoji else "、"
+        return f"{self._separator} " if self._separator in (",", ";") else self._separator
+
+    def _written(self, labels: Sequence[str]) -> str:
+        return self._between.join(labels)
+
+    def _split(self, answer: str) -> list[str]:
+        """The pieces of an answer, as they were written."""
+        if LIST_SEPARATOR in answer:
+            parts = answer.split(LIST_SEPARATOR)
+        elif self._separator is not None:
+            parts = answer.split(self._separator.strip() or None)
+        else:
+            parts = [answer] if self._form.emoji else re.split(f"[{_COMMAS}]", answer)
+        if self._form.emoji:
+            return [piece for part in parts for piece in split_emoji(part)]
+        return [part.strip() for part in parts if part.strip()]
+
+    def _set(self, answer: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(map(self._form.canonical, self._split(answer))))
+
+    def _turns(self, row: Row) -> list[tuple[str, ...]]:
+        return [self._set(answer) for answer in answers(row)]
+
+    def _rewritten(self, row: Row, turns: Turns) -> Row:
+        return with_answers(row, [self._written(turn) for turn in turns])
+
+    def _wrong(self, answer: str, where: Where) -> list[Problem]:
+        pieces = self._split(answer)
+        if not pieces:
+            return [Problem("data.no-label", where, {"found": excerpt(answer)})]
+        if _WRITTEN_LIST.fullmatch(answer.strip()):
+            return [Problem("data.label-written-list", where, {"found": excerpt(answer)})]
+        found = []
+        for piece in pieces:
+            said: dict[str, object] = {"label": excerpt(piece)}
+            if self._form.emoji and not is_emoji(piece) and len(pieces) > 1:
+                said |= {"all": excerpt(answer.replace(LIST_SEPARATOR, "、"))}
+                found.append(Problem("data.tag-not-emoji", where, said))
+            elif (wrong := self._form.wrong(piece, where)) is not None:
+                found.append(wrong)
+            elif self._split(piece) != [piece]:
+                said |= {"separator": self._between.strip() or "空白"}
+                found.append(Problem("data.label-has-separator", where, said))
+        return found
