@@ -3,13 +3,20 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: demo test check bench clean
+EXAMPLES := $(filter-out examples/emotion_emoji.yaml,$(wildcard examples/*.yaml))
+
+.PHONY: demo examples test check bench clean
 
 demo: .venv/.installed
 	$(BIN)/kunren run examples/emotion_emoji.yaml
 
+examples: demo
+	set -e; for config in $(EXAMPLES); do $(BIN)/kunren run $$config; done
+
 test: .venv/.installed-dev
 	$(BIN)/kunren models get gemma-3-270m
+	$(BIN)/kunren models get multilingual-e5-small
+	$(BIN)/kunren models get smollm2-135m
 	$(BIN)/python -m pytest -n 2
 
 check: .venv/.installed-dev

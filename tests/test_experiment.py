@@ -37,6 +37,9 @@ def test_rows_without_a_prompt_get_one_that_names_the_labels(
     assert system.role == "system"
     assert all(label in system.content for label in plan.labels)
     assert plan.config.task.system == system.content
+    early = plan.config.train.early_stopping
+    assert early is not None
+    assert early.patience == 3  # two epochs: at least three evaluations
     bare = with_family(prepare(load(config, ["task.system=''"])), "causal")
     assert bare.rows["train"][0].messages[0].role == "user"
 

@@ -38,6 +38,9 @@ Examples = Mapping[str, Sequence[AnyExample]]
 
 _VERIFIED_ROWS = 8
 
+_LEAST_TOKENS = 16
+"""Room to write: cut right after a label, an answer that goes on would look right."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -174,7 +177,8 @@ def _settled(plan: Plan, family: Family) -> Plan:
         train = train.model_copy(update={"learning_rate": rate})
     if evaluate.max_new_tokens is None:
         longest = max(family.tokens([item.answer for item in plan.items["train"]]))
-        evaluate = evaluate.model_copy(update={"max_new_tokens": longest + -(-longest // 2)})
+        room = max(_LEAST_TOKENS, longest + -(-longest // 4))
+        evaluate = evaluate.model_copy(update={"max_new_tokens": room})
     return replace(plan, config=config.model_copy(update={"train": train, "evaluate": evaluate}))
 
 
@@ -297,6 +301,7 @@ class _Experiment:
         config, name = plan.config, str(plan.config.model.family)
         pretrained = _pretrained(family)
         with self._stage("train"):
+            family.start_head(plan.items["train"])
             torch.manual_seed(config.train.seed)  # LoRA's new layers start at random
             model = adapter.prepare(
                 family.loaded.model,

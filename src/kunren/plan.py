@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kunren.config.checks import METRICS, check
 from kunren.config.load import Loaded as LoadedConfig
-from kunren.config.schema import Config, ModelConfig
+from kunren.config.schema import Config, ModelConfig, TrainConfig
 from kunren.data.read import Files, capped, read_files
 from kunren.data.split import Splits, split_files
 from kunren.errors import InputError, Problem
@@ -128,9 +128,7 @@ def with_family(plan: Plan, family: str) -> Plan:
         InputError: the family cannot do what the config asks for.
     """
     chosen = plan.config.model.model_copy(update={"family": family})
-    metric = plan.config.train.metric or METRICS[plan.config.task.kind][0]
-    train = plan.config.train.model_copy(update={"metric": metric})
-    config = plan.config.model_copy(update={"model": chosen, "train": train})
+    config = plan.config.model_copy(update={"model": chosen, "train": _decided(plan.config)})
     problems = check(config, {}, f"model.id: {config.model.id}")
     if problems:
         raise InputError(problems)
@@ -145,6 +143,17 @@ def with_family(plan: Plan, family: str) -> Plan:
     task = make_task(config.task)
     model = plan.model.model_copy(update={"family": family})
     return _prepared(replace(plan, config=config, model=model, task=task))
+
+
+def _decided(config: Config) -> TrainConfig:
+    """The training section with the metric and the patience that its defaults leave open."""
+    train = config.train
+    update: dict[str, object] = {"metric": train.metric or METRICS[config.task.kind][0]}
+    early = train.early_stopping
+    if early is not None and early.patience is None:
+        patience = max(3, train.epochs // 4)
+        update["early_stopping"] = early.model_copy(update={"patience": patience})
+    return train.model_copy(update=update)
 
 
 def _made(

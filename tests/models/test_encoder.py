@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from kunren.config.schema import ModelConfig
 from kunren.errors import InputError
 from kunren.models import make_family
 from kunren.models.encoder import Encoder
+from kunren.models.head import output_layer
 from kunren.models.load import Head, load, load_tokenizer, load_weights
 from kunren.models.probe import probe
 from kunren.models.tokenizer_files import save_tokenizer
@@ -259,26 +261,50 @@ def test_the_probe_is_not_led_by_one_large_dimension() -> None:
     assert (said.argmax(axis=1) == labels[40:].argmax(axis=1)).all()
 
 
-class _Counting:
-    def __init__(self) -> None:
-        self.done = 0.0
-
-    def advance(self, by: float = 1.0) -> None:
-        self.done += by
-
-    def note(self, said: str) -> None:
-        pass
+def labelled() -> list[Item]:
+    """Each label has some texts and lacks others; the last label has none."""
+    pairs = [(LABELS[n % 3], LABELS[(n + 1) % 3]) for n in range(len(TEXTS))]
+    return [item(n, t, *pair) for n, (t, pair) in enumerate(zip(TEXTS, pairs, strict=True))]
 
 
-def test_progress_is_one_an_item(make: Make) -> None:
-    family = make("bert")
-    train = [item(n, text, LABELS[n % 2]) for n, text in enumerate(TEXTS[:4])]
-    counted = _Counting()
-    family.predict(ITEMS, LABELS, 4, counted)
-    assert counted.done == len(ITEMS)
-    counted = _Counting()
-    family.predict_untuned(train, ITEMS, LABELS, 4, counted)
-    assert counted.done == pytest.approx(len(ITEMS))
+@pytest.mark.parametrize("kind", tiny_encoders.BIDIRECTIONAL)
+def test_a_new_multi_label_head_begins_at_the_labels_log_odds(make: Make, kind: str) -> None:
+    family = make(kind, multi_label=True)
+    train = labelled()
+    state = torch.random.get_rng_state()
+    family.start_head(train)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    _, layer = output_layer(family.loaded.model)
+    has = [sum(label in i.labels for i in train) for label in LABELS]
+    assert min(has) == 0  # such a label starts low, and finite
+    wanted = [math.log((n + 0.5) / (len(train) - n + 0.5)) for n in has]
+    assert layer.bias.tolist() == pytest.approx(wanted)
+
+
+def test_a_new_pooler_begins_as_the_identity(make: Make) -> None:
+    family = make("bert", multi_label=True)
+    family.start_head(labelled())
+    pooler = family.loaded.model.bert.pooler.dense
+    assert torch.equal(pooler.weight, torch.eye(len(pooler.weight)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "multi_label"), [("bert", False), (tiny_encoders.CAUSAL[0], True)]
+)
+def test_other_heads_stay_random(make: Make, kind: str, multi_label: bool) -> None:
+    family = make(kind, multi_label=multi_label)
+    before = {k: v.clone() for k, v in family.loaded.model.state_dict().items()}
+    family.start_head([item(0, TEXTS[0], LABELS[0])])
+    after = family.loaded.model.state_dict()
+    assert all(torch.equal(value, before[name]) for name, value in after.items())
+
+
+def test_a_head_stays_as_it_is_where_there_is_nothing_to_count(make: Make) -> None:
+    family = make("bert", multi_label=True)
+    _, layer = output_layer(family.loaded.model)
+    before = layer.bias.clone()
+    family.start_head([])
+    assert torch.equal(layer.bias, before)
 
 
 def test_it_does_not_write(make: Make) -> None:

@@ -143,7 +143,9 @@ class TuningConfig(Section):
 class EarlyStopping(Section):
     """Stop when the chosen metric has not improved for ``patience`` evaluations."""
 
-    patience: Annotated[Int, Field(gt=0)] = 3
+    patience: Annotated[Int, Field(gt=0)] | None = None
+    """None: a quarter of the epochs, at least 3. A metric of few rows often stands still for some
+    epochs in the beginning, and longer where the warm-up is."""
     min_delta: Annotated[Float, Field(ge=0)] = 0.0
 
 
@@ -253,7 +255,7 @@ class EvaluateConfig(Section):
     generate: bool = True
     """classify: also let the model write freely, and count the answers outside the label set."""
     max_new_tokens: Annotated[Int, Field(gt=0)] | None = None
-    """None: half as many again as the longest training answer has."""
+    """None: a quarter more than the longest training answer has, and at least 16."""
     decoding: Decoding = Decoding()
     """How the models write."""
     also: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Decoding] = {}

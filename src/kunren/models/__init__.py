@@ -68,6 +68,9 @@ class Family(Protocol):
     def tokens(self, texts: Sequence[str]) -> list[int]:
         """How many tokens each answer has, with the token that ends it."""
 
+    def start_head(self, train: Sequence[Item]) -> None:
+        """What is done to an untuned model before tuning begins; nothing where it has no head."""
+
     def predict(
         self, items: Sequence[Item], labels: Sequence[str], batch_size: int, task: Task
     ) -> list[Prediction]:

@@ -149,6 +149,9 @@ class Causal:
         ]
         return examples
 
+    def start_head(self, train: Sequence[Item]) -> None:
+        """There is no head."""
+
     def tokens(self, texts: Sequence[str]) -> list[int]:
         """How many tokens each answer has, with the token that ends it."""
         return [len(ids) for ids in self.label_tokens(texts, (Message("user", "a"),))]

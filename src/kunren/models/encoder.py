@@ -18,7 +18,7 @@ from kunren.data.read import capped
 from kunren.errors import InputError, Problem
 from kunren.models import Weight
 from kunren.models.choice import predictions, shares
-from kunren.models.probe import probe, regression, settled, without_bias
+from kunren.models.probe import probe
 from kunren.progress import Task
 from kunren.textfile import excerpt
 from kunren.types import AnyExample, Item, LabelExample, Message, Prediction, Row, Where
@@ -185,71 +185,35 @@ class Encoder:
                 task.advance(step * len(batch))
         return embedded
 
-    def start_head(self, train: Sequence[Item], batch_size: int, task: Task) -> None:
-        """Give a new head the weights of a logistic regression on the training items.
+    def start_head(self, train: Sequence[Item]) -> None:
+        """Let a new multi-label head begin at how frequent its labels are.
 
-        Linear probing, then fine-tuning (Kumar et al., ICLR 2022, "Fine-Tuning can Distort
-        Pretrained Features and Underperform Out-of-Distribution"): a random head sends random
-        gradients into the model, and on few rows training stops before a head has formed. The
-        features are those that enter the head's last layer; see ``probe.regression``.
+        Its biases become the labels' log-odds in the training items, with half a row added on
+        either side (Haldane 1956), and new layers before it the identity. Else training spends its
+        first epochs on learning that nearly all labels are rare (Lin et al. 2017, section 4.1), and
+        early stopping ends it there. On the training rows of examples/emoji_sets_encoder.yaml alone
+        (50 labels, 57 rows to train on, two splits of the rest): Jaccard 16 and 18 % with LoRA, 12
+        and 25 % with full tuning at 2e-4; from a random head 5 and 8 %.
 
-        A new layer before that (BERT's pooler, RoBERTa's dense) begins as the identity, so that the
-        features are the tanh of the first token's state. On 20 splits of the training rows of two
-        examples (multilingual-e5-small) the regression reached a Jaccard index of 13.9 % and an
-        accuracy of 52.7 % on these, and 10.1 % and 48.8 % on a random layer's; to standardise what
-        enters the tanh changed neither by more than its standard error.
-
-        A head that came with the model, made for these labels, stays as it is; so does one that no
-        training item says anything of. Nothing is drawn at random. ``task`` advances by one an
-        item.
-
-        Args:
-            train: the training items.
-            batch_size: items at a time.
-            task: see above.
-
-        Raises:
-            InputError: items that are longer than the model can read.
+        A head of one label is left random: that was better on the headlines. So is one that came
+        with the model, and one without biases (of a causal backbone).
         """
+        import torch
+
         from kunren.models import head
 
         model = self.loaded.model
         new: Any = self.loaded.provenance.get("new_weights", ())
         name, layer = head.output_layer(model)
-        train, gold = _labelled(train, sorted(known := model.config.label2id, key=known.get))
-        if f"{name}.weight" not in new or not train:
+        known = sorted(known_of := model.config.label2id, key=known_of.get)
+        train, gold = _labelled(train, known)
+        if not self.multi_label or layer.bias is None or f"{name}.bias" not in new or not train:
             return
         head.pass_through(model, new)
-        intercept = "bias" in dict(layer.named_parameters())
-        seen = self._entering(layer, train, batch_size, task)
-        fitted = regression(seen, gold, self.multi_label, intercept)
-        fitted = settled(fitted, seen, gold, self.multi_label)
-        if not intercept:
-            fitted = without_bias(fitted, seen)
-        head.write(layer, fitted.weight, fitted.bias)
-
-    def _entering(
-        self, layer: torch.nn.Linear, items: Sequence[Item], batch_size: int, task: Task
-    ) -> NDArray[np.float64]:
-        """What a layer of the head is given for each item: [items, features]."""
-        import torch
-
-        caught: list[torch.Tensor] = []
-        hook = layer.register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0]))
-        features = np.empty((len(items), layer.in_features))
-        try:
-            with torch.inference_mode():
-                for batch, inputs in self._batches(self._fitting(items, {}), batch_size):
-                    self.loaded.model(**inputs)
-                    states = caught.pop()
-                    if states.ndim == 3:  # a causal backbone's head reads all, the last counts
-                        last = inputs["attention_mask"].sum(dim=1) - 1
-                        states = states[torch.arange(len(batch), device=last.device), last]
-                    features[batch] = states.cpu().double().numpy()
-                    task.advance(len(batch))
-        finally:
-            hook.remove()
-        return features
+        count = gold.sum(axis=0)
+        odds = np.log((count + 0.5) / (len(gold) - count + 0.5))
+        with torch.no_grad():
+            layer.bias.copy_(torch.from_numpy(odds))
 
     def generate(self, *_: Any, **__: Any) -> NoReturn:
         """Never to be called: ``generates`` is False."""

@@ -10,8 +10,6 @@ import torch
 from kunren.errors import InputError, Problem
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from transformers import PreTrainedTokenizerBase
 
     from kunren.models.load import Head
@@ -75,14 +73,6 @@ def pass_through(model: Any, new: Collection[str]) -> None:
             torch.nn.init.eye_(layer.weight)
             if layer.bias is not None:
                 torch.nn.init.zeros_(layer.bias)
-
-
-def write(layer: torch.nn.Linear, weight: NDArray[np.float64], bias: NDArray[np.float64]) -> None:
-    """Give a layer its weights, rounded to its dtype; ``bias`` counts where it has one."""
-    with torch.no_grad():
-        layer.weight.copy_(torch.from_numpy(weight).to(layer.weight.dtype))
-        if layer.bias is not None:
-            layer.bias.copy_(torch.from_numpy(bias).to(layer.bias.dtype))
 
 
 def set_padding(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:

@@ -131,6 +131,9 @@ class Seq2Seq:
         # Some tokenizers end a target with a language after the end, and some with nothing.
         return [[*(ids[: ids.index(end)] if end in ids else ids), end] for ids in tokenized]
 
+    def start_head(self, train: Sequence[Item]) -> None:
+        """There is no head."""
+
     def tokens(self, texts: Sequence[str]) -> list[int]:
         """How many tokens each answer has, with the token that ends it."""
         return [len(ids) for ids in self.targets(texts)]

@@ -24,12 +24,14 @@ SCHEMA = 1
 PACKAGES = (
     "accelerate",
     "emoji",
+    "fugashi",
     "gguf",
     "matplotlib",
     "numpy",
     "peft",
     "pyarrow",
     "pydantic",
+    "sacrebleu",
     "safetensors",
     "scikit-learn",
     "scipy",
@@ -37,6 +39,7 @@ PACKAGES = (
     "tokenizers",
     "torch",
     "transformers",
+    "unidic-lite",
 )
 """Packages whose version can change a number of the record."""
 

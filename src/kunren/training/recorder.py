@@ -185,14 +185,17 @@ def metric_missing(metric: str | None, known: Iterable[str]) -> KunrenError:
 
 
 def _exhausted(scores: Sequence[float], early: EarlyStopping) -> bool:
-    """Whether the last ``patience`` evaluations brought no improvement over ``min_delta``."""
+    """Whether the last ``patience`` evaluations brought no improvement over ``min_delta``.
+
+    Never, where the patience was left open.
+    """
     best, since = None, 0
     for score in scores:
         if best is None or score > best + early.min_delta:
             best, since = score, 0
         else:
             since += 1
-    return since >= early.patience
+    return early.patience is not None and since >= early.patience
 
 
 def rectangular(rows: Sequence[Row]) -> tuple[Row, ...]:
