@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.forked import ask_forked_process
 from tests.tiny_models import save_tiny
 
@@ -62,6 +63,7 @@ POINTS = [
     for tuning in ("full", "lora")
     if not (task == "answer" and family in ("encoder", "head"))
 ] + [("tag", "llama", "lora")]
+DECIDES = {"classify": "accuracy", "tag": "macro_f1", "answer": "loss"}
 PRIMARY = {"classify": "accuracy", "tag": "jaccard", "answer": "chrf"}
 
 Write = Callable[[str, str, str], Path]
@@ -116,6 +118,8 @@ def test_a_point_runs_from_its_yaml_to_its_record(
     manifest = json.loads((result.folder / "manifest.json").read_text("utf-8"))
     assert manifest["model"]["family"] == FAMILIES[family][1]
     assert manifest["model"]["reload"]["rows"] > 0
+    used = yaml.safe_load((result.folder / "config.yaml").read_text("utf-8"))
+    assert used["train"]["metric"] == DECIDES[task]
     adapter = (result.folder / "model" / "adapter_model.safetensors").is_file()
     assert adapter == (tuning == "lora")
     for name in ("summary.md", "report.html", "predictions.jsonl", "train_log.csv"):

@@ -14,7 +14,7 @@ from kunren.types import Where
 
 METRICS: Mapping[str, tuple[Metric, ...]] = {
     "classify": ("accuracy", "macro_f1", "loss"),
-    "tag": ("jaccard", "micro_f1", "macro_f1", "exact_match", "top1_share", "loss"),
+    "tag": ("macro_f1", "jaccard", "micro_f1", "exact_match", "top1_share", "loss"),
     "answer": ("loss", "chrf", "char_f1", "exact_match"),
 }
 """What can be measured on the validation rows of each task; the first is the default."""

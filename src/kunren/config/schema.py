@@ -208,8 +208,10 @@ class TrainConfig(Section):
     metric: Metric | None = None
     """What decides which checkpoint is best and when to stop early, on the validation rows. The
     later one of equals, since the learning rate has come down further. None: accuracy for
-    classify, jaccard for tag, loss for answer. On few rows the loss is a poor judge: it punishes
-    one confident error more than many hesitant ones."""
+    classify, macro_f1 for tag, loss for answer. On few rows the loss is a poor judge of labels: it
+    punishes one confident error more than many hesitant ones. So is jaccard: it pays a model well
+    that gives the commonest set to everything, as all do in their first epochs; by macro_f1 that
+    is worth next to nothing."""
     early_stopping: EarlyStopping | None = EarlyStopping()
     prefix_sharing: bool = True
     """Compute tokens that all rows of a batch begin with only once."""

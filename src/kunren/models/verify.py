@@ -8,6 +8,7 @@ a tie that was lost: all of them answer well in the process that trained them, a
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -49,7 +50,8 @@ def verify(family: Family, folder: Path, items: Sequence[Item], precision: Preci
     """Load the model in ``folder`` in a fresh process and compare its logits with ``family``'s.
 
     On the same machine they are equal; what ``torch.testing.assert_close`` allows for their dtype
-    passes too. The hub is not asked: the base is in its cache by now.
+    passes too. The hub is not asked: the base is in its cache by now. ``family``'s model ends on
+    the CPU: an accelerator that was just large enough for training must not have to hold two.
 
     Args:
         family: the trained model, in memory.
@@ -62,6 +64,7 @@ def verify(family: Family, folder: Path, items: Sequence[Item], precision: Preci
     """
     begun = time.monotonic()
     trained = logits(family, items)
+    _make_room(family)
     with tempfile.TemporaryDirectory(prefix="kunren-") as scratch:
         loaded = _logits_afresh(Path(scratch), family.name, folder, items, precision)
     _compare(trained, loaded, folder)
@@ -71,6 +74,17 @@ def verify(family: Family, folder: Path, items: Sequence[Item], precision: Preci
         largest_difference=float(difference.max()),
         seconds=round(time.monotonic() - begun, 1),
     )
+
+
+def _make_room(family: Family) -> None:
+    import torch
+
+    if family.loaded.device.type == "cpu":
+        return
+    family.loaded.model.to("cpu")
+    gc.collect()
+    if family.loaded.device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def logits(family: Family, items: Sequence[Item]) -> torch.Tensor:
