@@ -19,6 +19,8 @@ def ask_forked_process(request: Path) -> subprocess.CompletedProcess[str]:
     """In place of ``verify._ask_fresh_process``."""
     child = os.fork()
     if not child:
+        # As subprocess does: else this process would hold the run's lock after its parent's death.
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
         try:
             verify._answer(request)
         except BaseException:
