@@ -57,3 +57,9 @@ class TrainingStopped(KunrenError):  # noqa: N818 - it is the guard that stopped
     """Training met something that makes its result worthless (a non-finite loss or gradient)."""
 
     exit_code = 1
+
+
+class BrokenMetric(KunrenError):  # noqa: N818 - the metric is at fault, not the user's input
+    """A metric does not give gold its best value, so no number of it can be believed."""
+
+    exit_code = 1

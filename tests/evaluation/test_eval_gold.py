@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.records import handmade
 
 from kunren.config.schema import EvaluateConfig
+from kunren.errors import BrokenMetric
+from kunren.evaluation.metric import scores
 from kunren.evaluation.score import KINDS, evaluate, metric_name
 from kunren.messages import Language, use_language
 from kunren.tasks import Answers
@@ -32,15 +35,45 @@ def test_gold_against_gold(kind: Answers) -> None:
     found: dict[str, Any] = evaluate(
         items, labels, said, EvaluateConfig(bootstrap=100), kind, levels
     )
-    scores = found["systems"]["tuned"]
-    assert set(scores) == set(found["metrics"])
+    of_tuned = found["systems"]["tuned"]
+    assert set(of_tuned) == set(found["metrics"])
     for name, about in found["metrics"].items():
         if name in OF_GOLD:
             continue
         best = {"higher": 100.0 if about["unit"] == "points" else 1.0, "lower": 0.0}
         expected = NEUTRAL[name] if about["better"] is None else best[about["better"]]
-        assert scores[name]["value"] == pytest.approx(expected), name
-        assert scores[name]["n_unscored"] == 0 or "level" in name
+        assert of_tuned[name]["value"] == pytest.approx(expected), name
+        assert of_tuned[name]["n_unscored"] == 0 or "level" in name
+
+
+def broken(kind: Answers, monkeypatch: pytest.MonkeyPatch, **changed: Any) -> None:
+    of_kind = KINDS[kind]
+    name = of_kind.primary
+    metrics = {**of_kind.metrics, name: replace(of_kind.metrics[name], **changed)}
+    monkeypatch.setattr("kunren.evaluation.score.KINDS", {kind: replace(of_kind, metrics=metrics)})
+
+
+def test_a_metric_that_gives_gold_less_than_its_best_stops_the_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    broken("text", monkeypatch, statistics=lambda items, *_: scores([0.0] * len(items)))
+    items = handmade.asked_of("text", 10, ())
+    said = {"tuned": [gold(item) for item in items]}
+    with pytest.raises(BrokenMetric, match="chrF"):
+        evaluate(items, (), said, EvaluateConfig(bootstrap=100), "text")
+
+
+def test_a_metric_whose_package_is_missing_is_absent_with_the_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    broken("text", monkeypatch, requires={"no_such_module": "no-such-package"})
+    items = handmade.asked_of("text", 10, ())
+    said = {name: [gold(item) for item in items] for name in ("base", "tuned")}
+    found = evaluate(items, (), said, EvaluateConfig(bootstrap=100), "text")
+    score = found["systems"]["tuned"]["chrf"]
+    assert score["value"] is None
+    assert "pip install no-such-package" in score["reason"]
+    assert "chrf" not in {pair["metric"] for pair in found["paired"]}
 
 
 def test_the_diversity_of_gold_is_that_of_its_labels() -> None:
@@ -49,9 +82,9 @@ def test_the_diversity_of_gold_is_that_of_its_labels() -> None:
     found = evaluate(items, handmade.LABELS, said, EvaluateConfig(bootstrap=100), "set")
     counts = found["frequencies"]["gold"]
     assert found["frequencies"]["tuned"] == counts
-    scores = found["systems"]["tuned"]
-    assert scores["unique_labels"]["value"] == len(counts)
-    assert scores["top1_share"]["value"] == pytest.approx(
+    of_tuned = found["systems"]["tuned"]
+    assert of_tuned["unique_labels"]["value"] == len(counts)
+    assert of_tuned["top1_share"]["value"] == pytest.approx(
         max(counts.values()) / sum(counts.values())
     )
 

@@ -76,18 +76,20 @@ _MACRO = ("absent-from-gold:left-out", "decode:closed-set")
 
 METRICS = by_name(
     Metric(
-        "accuracy", "share", "higher", "hit", ("decode:closed-set",), has_labels, _correct, ratio
+        "accuracy", "share", "higher", "hit", ("decode:closed-set",), has_labels, _correct, ratio,
+        perfect=1.0,
     ),
     Metric(
-        "macro_f1", "share", "higher", "corpus", _MACRO, has_labels, _label_counts, counts.macro_f1
+        "macro_f1", "share", "higher", "corpus", _MACRO, has_labels, _label_counts,
+        counts.macro_f1, perfect=1.0,
     ),
     Metric(
         "out_of_set_rate", "share", "lower", "hit", _FREE, has_text, _outside, ratio,
-        "does-not-generate",
+        "does-not-generate", 0.0,
     ),
     Metric(
         "generated_accuracy", "share", "higher", "hit", _FREE, has_text, _generated_correct, ratio,
-        "does-not-generate",
+        "does-not-generate", 1.0,
     ),
 )  # fmt: skip
 
@@ -141,11 +143,11 @@ def _at_level(depth: int) -> tuple[Metric, Metric]:
     return (
         Metric(
             f"accuracy_level{depth + 1}", "share", "higher", "hit", (*level, "decode:closed-set"),
-            reads, correct, ratio, "no-such-level",
+            reads, correct, ratio, "no-such-level", 1.0,
         ),
         Metric(
             f"macro_f1_level{depth + 1}", "share", "higher", "corpus", (*level, *_MACRO), reads,
-            tally, counts.macro_f1, "no-such-level",
+            tally, counts.macro_f1, "no-such-level", 1.0,
         ),
     )  # fmt: skip
 

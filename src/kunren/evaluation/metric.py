@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
+from importlib.util import find_spec
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -132,6 +133,9 @@ class Metric:
         value: (sums [..., k], space) → [...]; NaN where the sum leaves it undefined.
         missing: name of the message that says why it could score no item of a system that did
             answer.
+        perfect: its value where gold itself is scored against gold; None: that depends on gold.
+        requires: packages that it needs beside kunren's own, import name → name for pip. Where one
+            is missing the metric has no value, and its reason is the pip command.
     """
 
     name: str
@@ -143,6 +147,13 @@ class Metric:
     statistics: Callable[[Sequence[Item], Sequence[Prediction], Space], Statistics]
     value: Callable[[Floats, Space], Floats]
     missing: str = "no-predictions"
+    perfect: float | None = None
+    requires: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """Names for pip of the required packages that are not installed."""
+        return tuple(pip for name, pip in self.requires.items() if find_spec(name) is None)
 
     def signature(self, space: Space) -> str:
         """What must agree for two values to be comparable, in the way of sacreBLEU."""

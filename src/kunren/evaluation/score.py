@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
 from kunren.config.schema import EvaluateConfig
+from kunren.errors import BrokenMetric, Problem
 from kunren.evaluation import counts, sets, statistics
 from kunren.evaluation import labels as one_label
 from kunren.evaluation import text as free_text
@@ -20,6 +21,12 @@ from kunren.tasks import Answers
 from kunren.types import Item, Prediction
 
 SCHEMA = 1
+
+CHECKED = 200
+"""Items on which each metric is tried with gold as the answer."""
+
+EXACT = 1e-6
+"""How far from its best value, as a share of it, rounding may bring a metric there."""
 
 KINDS: Mapping[Answers, Kind] = {
     "label": one_label.KIND,
@@ -69,6 +76,8 @@ def evaluate(
     primary = kind.metrics[kind.primary]
     answered = {name: s for name, s in systems.items() if s.table(primary).places.size}
 
+    check_metrics(kind, test)
+
     def why_missing(system: str, metric: Metric) -> str:
         if not items:
             return text("evaluate.no-rows")
@@ -108,6 +117,37 @@ def evaluate(
         "paired": paired,
         **(_by_label(answers, answered, test) if answers != "text" else {}),
     }
+
+
+def check_metrics(kind: Kind, test: Test) -> None:
+    """See that every metric gives gold, scored against itself, the best value there is.
+
+    A tokenizer that finds no words in Japanese, or a dictionary that is not there, gives 0 for
+    everything (seed 003 had BLEU, ROUGE and BERTScore of 0.0); here it is found before any number
+    is believed. On the first ``CHECKED`` items, since a fault of that kind shows on any.
+
+    Raises:
+        BrokenMetric: with every metric that does not.
+    """
+    items = test.items[:CHECKED]
+    space = make_space(test.space.names, items)
+    space = replace(space, levels=test.space.levels)
+    n = np.arange(len(items))
+    gold = System(
+        "gold",
+        [Prediction(item.id, item.labels or None, 1.0, (), item.answer) for item in items],
+        Test(items, space, n, len(items), np.zeros((0, len(items))), 0),
+    )
+    problems = []
+    for metric in kind.metrics.values():
+        if metric.perfect is None or metric.lacks or not gold.table(metric).places.size:
+            continue
+        value = float(metric.value(gold.table(metric).found.sum(axis=0), space))
+        if not (np.isnan(value) or abs(value - metric.perfect) <= EXACT * max(1, metric.perfect)):
+            fields = {"metric": metric_name(metric.name), "value": value, "best": metric.perfect}
+            problems.append(Problem("evaluate.broken-metric", None, fields))
+    if problems:
+        raise BrokenMetric(problems)
 
 
 def _described(kind: Kind, config: EvaluateConfig) -> dict[str, Any]:

@@ -98,17 +98,33 @@ _VALID = ("labels:valid-only",)
 _MACRO = ("absent-from-gold:left-out", *_VALID)
 
 METRICS = by_name(
-    Metric("jaccard", "share", "higher", "bounded", _ROWS, has_labels, _each(_jaccard), ratio),
-    Metric("precision", "share", "higher", "bounded", _ROWS, has_labels, _each(_precision), ratio),
-    Metric("recall", "share", "higher", "bounded", _ROWS, has_labels, _each(_recall), ratio),
-    Metric("f1", "share", "higher", "bounded", _ROWS, has_labels, _each(_f1), ratio),
     Metric(
-        "micro_f1", "share", "higher", "corpus", _VALID, has_labels, label_counts, counts.micro_f1
+        "jaccard", "share", "higher", "bounded", _ROWS, has_labels, _each(_jaccard), ratio,
+        perfect=1.0,
     ),
     Metric(
-        "macro_f1", "share", "higher", "corpus", _MACRO, has_labels, label_counts, counts.macro_f1
+        "precision", "share", "higher", "bounded", _ROWS, has_labels, _each(_precision), ratio,
+        perfect=1.0,
     ),
-    Metric("exact_match", "share", "higher", "hit", _VALID, has_labels, _each(_exact), ratio),
+    Metric(
+        "recall", "share", "higher", "bounded", _ROWS, has_labels, _each(_recall), ratio,
+        perfect=1.0,
+    ),
+    Metric(
+        "f1", "share", "higher", "bounded", _ROWS, has_labels, _each(_f1), ratio, perfect=1.0
+    ),
+    Metric(
+        "micro_f1", "share", "higher", "corpus", _VALID, has_labels, label_counts, counts.micro_f1,
+        perfect=1.0,
+    ),
+    Metric(
+        "macro_f1", "share", "higher", "corpus", _MACRO, has_labels, label_counts, counts.macro_f1,
+        perfect=1.0,
+    ),
+    Metric(
+        "exact_match", "share", "higher", "hit", _VALID, has_labels, _each(_exact), ratio,
+        perfect=1.0,
+    ),
     Metric(
         "top1_share", "share", "lower", "corpus", _VALID, has_labels, label_counts,
         counts.top1_share,
@@ -127,11 +143,11 @@ METRICS = by_name(
     ),
     Metric(
         "length_error", "count", None, "free", ("predicted-minus-gold", *_VALID), has_labels,
-        _each(_length_error), ratio,
+        _each(_length_error), ratio, perfect=0.0,
     ),
     Metric(
         "invalid_rate", "share", "lower", "corpus", ("of:generated-pieces",), has_text, _invalid,
-        ratio, "does-not-generate",
+        ratio, "does-not-generate", 0.0,
     ),
 )  # fmt: skip
 

@@ -97,8 +97,11 @@ def score(test: Test, system: System, metric: Metric, why_missing: Callable[[], 
         metric: by what.
         why_missing: the reason where the metric can score none of the items.
     """
-    n = len(system.table(metric).places)
     signature = metric.signature(test.space)
+    if metric.lacks:
+        said = text("evaluate.needs-package", command=f"pip install {' '.join(metric.lacks)}")
+        return Score(None, None, 0, len(test.items), signature, said)
+    n = len(system.table(metric).places)
     left_out = len(test.items) - n
     if n == 0:
         return Score(None, None, 0, left_out, signature, why_missing())
@@ -132,8 +135,10 @@ def _exact(metric: Metric, value: float, by_row: Floats) -> tuple[float, float] 
 def compare(test: Test, a: System, b: System, metric: Metric) -> Paired | None:
     """System a against system b on the items that both answered; None: there is no difference.
 
-    Not one of zero, but none at all: one of the values is undefined.
+    Not one of zero, but none at all: one of the values is undefined, or the metric lacks a package.
     """
+    if metric.lacks:
+        return None
     both = np.intersect1d(a.table(metric).places, b.table(metric).places)
     of_a, of_b = a.by_row(metric, both), b.by_row(metric, both)
 

@@ -89,17 +89,25 @@ _CHRF = (
 _CHARACTERS = ("norm:nfkc", "space:no", "mean-of-items")
 
 METRICS = by_name(
-    Metric("chrf", "points", "higher", "bounded", _CHRF, _has_reference, _each(chrf), ratio),
-    Metric("char_f1", "share", "higher", "bounded", _CHARACTERS, has_text, _each(char_f1), ratio),
+    Metric(
+        "chrf", "points", "higher", "bounded", _CHRF, _has_reference, _each(chrf), ratio,
+        perfect=100.0,
+    ),
+    Metric(
+        "char_f1", "share", "higher", "bounded", _CHARACTERS, has_text, _each(char_f1), ratio,
+        perfect=1.0,
+    ),
     Metric(
         "exact_match", "share", "higher", "hit", ("norm:nfkc+strip",), has_text,
-        _each(_exact_match), ratio,
+        _each(_exact_match), ratio, perfect=1.0,
     ),
     Metric(
         "length_ratio", "share", None, "free", _CHARACTERS, _has_reference, _each(_length_ratio),
-        ratio,
+        ratio, perfect=1.0,
     ),
-    Metric("empty_rate", "share", "lower", "hit", (), has_text, _each(_empty), ratio),
+    Metric(
+        "empty_rate", "share", "lower", "hit", (), has_text, _each(_empty), ratio, perfect=0.0
+    ),
 )  # fmt: skip
 
 KIND = Kind(
