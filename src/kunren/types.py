@@ -179,7 +179,21 @@ Verdict = Literal["better", "worse", "indistinguishable"]
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """System ``a`` against system ``b`` on the same items. ``difference`` is a minus b."""
+    """System ``a`` against system ``b`` on the same items.
+
+    Attributes:
+        a: a system.
+        b: another.
+        metric: by what they are compared.
+        difference: a minus b.
+        ci95: bootstrap 95 % interval of the difference (percentile).
+        p: of this comparison alone.
+        test: the test that gave ``p``.
+        verdict: at 5 % after Holm's correction, whichever way is better.
+        p_holm: ``p`` corrected for how many systems are compared by the same metric.
+        rows_needed: where the verdict is "indistinguishable", how many test rows it would take to
+            tell a difference of this size; None where there is none, or nothing to estimate from.
+    """
 
     a: str
     b: str
@@ -189,3 +203,5 @@ class Paired:
     p: float
     test: str
     verdict: Verdict
+    p_holm: float
+    rows_needed: int | None = None

@@ -44,7 +44,7 @@ def test_mcnemar_of_rows_with_several_items_by_enumeration(differences: list[int
 def test_three_rows_are_never_a_proof() -> None:
     assert statistics.mcnemar_midp([1, 1, 1]) > statistics.SIGNIFICANCE
     a, b = np.array([[1.0, 1]] * 3), np.array([[0.0, 1]] * 3)
-    assert statistics.randomisation_p(a, b, ratio, 1000, 0) > statistics.SIGNIFICANCE
+    assert statistics.randomisation_p([a], [b], ratio, 1000, 0) > statistics.SIGNIFICANCE
 
 
 def test_randomisation_by_enumeration() -> None:
@@ -56,7 +56,7 @@ def test_randomisation_by_enumeration() -> None:
         s = np.array(swaps)[:, None]
         x, y = np.where(s, b, a), np.where(s, a, b)
         count += abs(float(ratio(x.sum(0)) - ratio(y.sum(0)))) >= observed - 1e-12
-    p = statistics.randomisation_p(a, b, ratio, 20_000, 1)
+    p = statistics.randomisation_p([a], [b], ratio, 20_000, 1)
     assert p == pytest.approx(count / 32, abs=0.015)
 
 
@@ -106,8 +106,8 @@ def test_sparse_statistics_give_the_same_numbers() -> None:
     thin = [statistics.sum_by_row(sparse.csr_array(x), rows, 8) for x in (a, b)]
     for x, y in zip(dense, thin, strict=True):
         assert (x == y.toarray()).all()
-    p = statistics.randomisation_p(dense[0], dense[1], ratio, 500, 3)
-    assert statistics.randomisation_p(thin[0], thin[1], ratio, 500, 3) == p
+    p = statistics.randomisation_p([dense[0]], [dense[1]], ratio, 500, 3)
+    assert statistics.randomisation_p([thin[0]], [thin[1]], ratio, 500, 3) == p
     assert 0 < p < 1
 
 
@@ -127,3 +127,51 @@ def test_no_interval_where_nothing_varies() -> None:
 )
 def test_verdict(difference: float, p: float, expected: str) -> None:
     assert statistics.verdict(difference, p) == expected
+
+
+def test_holm_of_a_worked_example() -> None:
+    # Sorted: 4 x .005, 3 x .01, 2 x .03, and .04 cannot fall below its predecessor.
+    found = statistics.holm([0.01, 0.04, 0.03, 0.005])
+    assert found == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert statistics.holm([]) == []
+    assert statistics.holm([0.9, 0.8]) == [1.0, 1.0]
+
+
+def test_the_rows_needed_find_the_difference_as_often_as_they_promise() -> None:
+    # Of 200 rows 45 that only a has right and 29 that only b has: a difference of .08.
+    gaps = np.array([1.0] * 45 + [-1.0] * 29 + [0.0] * 126)
+    weights = statistics.bootstrap_weights(200, 4000, 1)
+    needed = statistics.rows_needed(0.08, weights @ gaps / 200, 200)
+    assert needed == pytest.approx(2.8016**2 * (0.37 - 0.08**2) / 0.08**2, rel=0.08)  # about 446
+    assert needed is not None
+    rng = np.random.default_rng(5)
+    found = 0
+    for counts in rng.multinomial(needed, [45 / 200, 29 / 200, 126 / 200], size=400):
+        gap = np.repeat([1, -1, 0], counts)
+        found += statistics.mcnemar_midp(gap) < statistics.SIGNIFICANCE
+    assert found / 400 == pytest.approx(statistics.POWER, abs=0.07)
+
+
+def test_no_rows_tell_a_difference_of_nothing() -> None:
+    assert statistics.rows_needed(0.0, np.array([0.1, -0.1]), 10) is None
+    assert statistics.rows_needed(0.2, np.array([0.2, 0.2]), 10) is None
+    assert statistics.rows_needed(0.5, np.array([0.5, 0.51]), 10) == 11
+
+
+def test_repetitions_widen_the_interval_by_what_training_varies() -> None:
+    weights = statistics.repeat_weights(4, 2000, 3)
+    assert weights.sum(axis=1) == pytest.approx(np.ones(2000))
+    means = weights @ np.array([0.2, 0.4, 0.6, 0.8])
+    # The standard error of a mean of four drawn with replacement.
+    assert means.std() == pytest.approx(np.std([0.2, 0.4, 0.6, 0.8]) / 2, rel=0.05)
+    assert (statistics.repeat_weights(1, 10, 0) == 1).all()
+
+
+def test_swapping_rows_swaps_all_repetitions() -> None:
+    rng = np.random.default_rng(2)
+    a = [np.stack([(rng.random(40) < 0.8).astype(float), np.ones(40)], axis=1) for _ in range(3)]
+    b = np.stack([(rng.random(40) < 0.3).astype(float), np.ones(40)], axis=1)
+    p = statistics.randomisation_p(a, [b] * 3, ratio, 999, 0)
+    mean = np.mean(a, axis=0)
+    assert p == statistics.randomisation_p([mean], [b], ratio, 999, 0)
+    assert p < 0.01

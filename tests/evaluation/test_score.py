@@ -9,6 +9,7 @@ import pytest
 from tests.records import handmade
 
 from kunren.config.schema import EvaluateConfig
+from kunren.evaluation.rounds import Round
 from kunren.evaluation.score import (
     Judged,
     best_baseline,
@@ -272,3 +273,58 @@ def test_judges_items_by_the_primary_metric() -> None:
         "2": Judged(None, None),
         "3": Judged(False, 0.0),
     }
+
+
+def test_holm_takes_back_what_many_comparisons_would_claim() -> None:
+    # Alone 31 right of 60 against 22 is p = .03; one of four such comparisons it is not.
+    rivals = {f"r{n}": [*range(60 - 22, 60)] for n in range(4)}
+    alone = metrics(tuned=[*range(20), *range(49, 60)], r0=rivals["r0"])
+    many = metrics(tuned=[*range(20), *range(49, 60)], **rivals)
+    for found, factor in ((alone, 1), (many, 4)):
+        for pair in (p for p in found["paired"] if p["metric"] == "accuracy"):
+            assert pair["p_holm"] == pytest.approx(min(1.0, factor * pair["p"]))
+            assert (pair["rows_needed"] is None) == (pair["verdict"] != "indistinguishable")
+    assert find_pair(many, "r0")["rows_needed"] > 60  # type: ignore[index]
+
+
+def rounds_of(asked: list[Item], *places: list[int] | range) -> list[Round]:
+    """Two folds a seed: the first and the second half of the items."""
+    half = len(asked) // 2
+    return [
+        Round(fold, seed, said)
+        for seed, right in enumerate(places)
+        for fold, said in ((1, hits(asked, right)[:half]), (2, hits(asked, right)[half:]))
+    ]
+
+
+def test_the_value_of_several_rounds_is_the_mean_over_seeds() -> None:
+    asked = items(60)
+    trained = (range(30), range(40), range(35))
+    rounds = rounds_of(asked, *trained)
+    said = {"base": hits(asked, range(10)), "tuned": hits(asked, trained[0])}
+    found = evaluate(asked, LABELS, said, EvaluateConfig(bootstrap=300), "label", rounds=rounds)
+    score = found["systems"]["tuned"]["accuracy"]
+    assert score["value"] == pytest.approx(35 / 60)
+    once = metrics(tuned=range(35), base=range(10))["systems"]["tuned"]["accuracy"]
+    assert score["ci95"][1] - score["ci95"][0] > once["ci95"][1] - once["ci95"][0]
+    pair = find_pair(found, "base")
+    assert pair is not None
+    assert pair["difference"] == pytest.approx(25 / 60)
+    assert (pair["verdict"], pair["test"]) == ("better", "paired-randomisation")
+    assert [(r["fold"], r["seed"], r["rows"]) for r in found["rounds"]] == [
+        (fold, seed, 30) for seed in range(3) for fold in (1, 2)
+    ]
+    by_round = [r["values"]["accuracy"] for r in found["rounds"]]
+    assert by_round == pytest.approx([1, 0, 1, 10 / 30, 1, 5 / 30])
+    spread = found["spread"]["accuracy"]
+    assert spread["mean"] == pytest.approx(35 / 60)
+    assert (spread["min"], spread["max"], spread["rounds"]) == (0, 1, 6)
+
+
+def test_one_round_says_nothing_of_rounds() -> None:
+    asked = items(9)
+    said = {"tuned": hits(asked, range(5))}
+    rounds = [Round(None, 42, said["tuned"])]
+    found = evaluate(asked, LABELS, said, EvaluateConfig(bootstrap=100), "label", rounds=rounds)
+    assert not {"rounds", "spread"} & found.keys()
+    assert found == evaluate(asked, LABELS, said, EvaluateConfig(bootstrap=100), "label")

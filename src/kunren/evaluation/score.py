@@ -15,10 +15,11 @@ from kunren.evaluation import counts, sets, statistics
 from kunren.evaluation import labels as one_label
 from kunren.evaluation import text as free_text
 from kunren.evaluation.metric import Kind, Metric, Space, Unit, make_space
-from kunren.evaluation.systems import System, Test, compare, score
+from kunren.evaluation.rounds import Round, described, repetitions
+from kunren.evaluation.systems import System, Test, compare, corrected, score
 from kunren.messages import language, text
 from kunren.tasks import Answers
-from kunren.types import Item, Prediction
+from kunren.types import Item, Paired, Prediction
 
 SCHEMA = 1
 
@@ -48,6 +49,7 @@ def evaluate(
     answers: Answers,
     levels: Callable[[str], tuple[str, ...]] | None = None,
     base: Base = "model",
+    rounds: Sequence[Round] = (),
 ) -> dict[str, Any]:
     """Score every system on the same test items.
 
@@ -60,19 +62,29 @@ def evaluate(
         answers: what an answer is.
         levels: label → its path in the hierarchy, from the top.
         base: what the system "base" is.
+        rounds: where the model was trained several times (folds, seeds), each training with its
+            predictions. The value of "tuned" is then the mean over the seeds; what is counted by
+            label is of the first one.
 
     Returns:
         ``eval_metrics.json`` as DESIGN.md has it, and beside: ``items``, ``labels``, ``bootstrap``,
         ``answers``, ``base``; which metrics there are (``primary``, ``headline``, ``compared``, and
         ``metrics`` with unit and better direction); of each system ``per_label`` (label and set),
-        ``confusion`` (label) and ``frequencies`` of the predicted labels (set, with "gold").
+        ``confusion`` (label) and ``frequencies`` of the predicted labels (set, with "gold"); and
+        ``rounds`` and ``spread`` where there are several rounds.
+
+    Raises:
+        BrokenMetric: see ``check_metrics``.
     """
     rows, n_rows = statistics.group_rows([item.row_id for item in items])
     space = make_space(labels, items, levels)
     weights = statistics.bootstrap_weights(max(n_rows, 1), config.bootstrap, config.seed)
     test = Test(items, space, rows, n_rows, weights[:, :n_rows], config.seed)
     kind = one_label.with_levels(len(space.levels)) if answers == "label" else KINDS[answers]
-    systems = {name: System(name, said, test) for name, said in predictions.items()}
+    again = {"tuned": repetitions(rounds)[1:]} if rounds else {}
+    systems = {
+        name: System(name, said, test, again.get(name, ())) for name, said in predictions.items()
+    }
     primary = kind.metrics[kind.primary]
     answered = {name: s for name, s in systems.items() if s.table(primary).places.size}
 
@@ -97,14 +109,12 @@ def evaluate(
         }
         for name, system in systems.items()
     }
-    paired = [
-        asdict(pair)
-        for name, system in answered.items()
-        for metric in kind.compared
-        if "tuned" in answered
-        and name != "tuned"
-        and (pair := compare(test, answered["tuned"], system, kind.metrics[metric]))
+    by_metric = [
+        corrected(_compared(test, answered, kind.metrics[name]), kind.metrics[name])
+        for name in kind.compared
     ]
+    order = list(answered)
+    paired = sorted((p for pairs in by_metric for p in pairs), key=lambda p: order.index(p.b))
     return {
         "schema": SCHEMA,
         "answers": answers,
@@ -114,9 +124,19 @@ def evaluate(
         "labels": list(labels),
         **_described(kind, config),
         "systems": scored,
-        "paired": paired,
+        "paired": [asdict(pair) for pair in paired],
+        **described(rounds, kind.metrics, test),
         **(_by_label(answers, answered, test) if answers != "text" else {}),
     }
+
+
+def _compared(test: Test, answered: Mapping[str, System], metric: Metric) -> list[Paired]:
+    """Tuned against every other system."""
+    tuned = answered.get("tuned")
+    others = [system for name, system in answered.items() if name != "tuned"]
+    if tuned is None:
+        return []
+    return [pair for other in others if (pair := compare(test, tuned, other, metric)) is not None]
 
 
 def check_metrics(kind: Kind, test: Test) -> None:

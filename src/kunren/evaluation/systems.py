@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 
 from kunren.evaluation import statistics
 from kunren.evaluation.metric import Floats, Indices, Metric, Space, Statistics
 from kunren.messages import text
-from kunren.types import Item, Paired, Prediction, Score
+from kunren.types import Item, Paired, Prediction, Score, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,23 @@ class System:
 
     Metrics with the same statistics (all that follow from how often each label was predicted)
     share them: they are made once.
+
+    Attributes:
+        name: its key in ``eval_metrics.json``.
+        repeats: the system itself, then the same trained with other seeds. A value of the system
+            is the mean of theirs.
     """
 
-    def __init__(self, name: str, said: Sequence[Prediction], test: Test) -> None:
+    def __init__(
+        self,
+        name: str,
+        said: Sequence[Prediction],
+        test: Test,
+        again: Sequence[Sequence[Prediction]] = (),
+    ) -> None:
         by_id = {prediction.item_id: prediction for prediction in said}
         self.name = name
+        self.repeats = (self, *(System(name, other, test) for other in again))
         self._test = test
         self._said = [by_id.get(item.id) for item in test.items]
         self._tables: dict[tuple[Callable[..., bool], Callable[..., Statistics]], Table] = {}
@@ -105,18 +118,33 @@ def score(test: Test, system: System, metric: Metric, why_missing: Callable[[], 
     left_out = len(test.items) - n
     if n == 0:
         return Score(None, None, 0, left_out, signature, why_missing())
-    by_row = system.by_row(metric)
-    value = float(metric.value(by_row.sum(axis=0), test.space))
+    by_row = [one.by_row(metric) for one in system.repeats]
+    value = float(_value(test, metric, by_row))
     if np.isnan(value):
         return Score(None, None, n, left_out, signature, text("evaluate.undefined"))
     if metric.part == "distinct":
         said = text("evaluate.no-interval-distinct")
         return Score(value, None, n, left_out, signature, said)
-    interval = statistics.percentile_interval(metric.value(test.weights @ by_row, test.space))
+    interval = statistics.percentile_interval(_resampled(test, metric, by_row))
     if interval is None and metric.part in ("hit", "bounded"):
-        interval = _exact(metric, value, by_row)
+        interval = _exact(metric, value, by_row[0])
     reason = text("evaluate.no-interval") if interval is None else None
     return Score(value, interval, n, left_out, signature, reason)
+
+
+def _value(test: Test, metric: Metric, repeats: Sequence[Statistics]) -> Floats:
+    """The mean value of the repetitions."""
+    values = [metric.value(found.sum(axis=0), test.space) for found in repeats]
+    return np.asarray(np.mean(values, axis=0))
+
+
+def _resampled(test: Test, metric: Metric, repeats: Sequence[Statistics]) -> Floats:
+    """The same in each resample of rows and, if there are several, of repetitions: [resamples]."""
+    values = [metric.value(test.weights @ found, test.space) for found in repeats]
+    if len(repeats) == 1:
+        return values[0]
+    drawn = statistics.repeat_weights(len(repeats), len(test.weights), test.seed).T
+    return np.asarray(np.where(drawn > 0, drawn * np.stack(values), 0.0).sum(axis=0))
 
 
 def _exact(metric: Metric, value: float, by_row: Floats) -> tuple[float, float] | None:
@@ -136,26 +164,47 @@ def compare(test: Test, a: System, b: System, metric: Metric) -> Paired | None:
     """System a against system b on the items that both answered; None: there is no difference.
 
     Not one of zero, but none at all: one of the values is undefined, or the metric lacks a package.
+    A system that was trained once stands against every repetition of one that was trained often.
     """
     if metric.lacks:
         return None
-    both = np.intersect1d(a.table(metric).places, b.table(metric).places)
-    of_a, of_b = a.by_row(metric, both), b.by_row(metric, both)
-
-    def value(sums: Floats) -> Floats:
-        return metric.value(sums, test.space)
-
-    difference = float(value(of_a.sum(axis=0)) - value(of_b.sum(axis=0)))
+    both = np.asarray(
+        reduce(np.intersect1d, [one.table(metric).places for one in (*a.repeats, *b.repeats)])
+    )
+    of_a, of_b = ([one.by_row(metric, both) for one in each.repeats] for each in (a, b))
+    difference = float(_value(test, metric, of_a) - _value(test, metric, of_b))
     if np.isnan(difference):
         return None
-    resampled = value(test.weights @ of_a) - value(test.weights @ of_b)
+    resampled = _resampled(test, metric, of_a) - _resampled(test, metric, of_b)
     interval = statistics.percentile_interval(resampled) or (difference, difference)
-    if metric.part == "hit":
-        p = statistics.mcnemar_midp(np.rint(of_a[:, 0] - of_b[:, 0]).astype(np.int64))
+    times = max(len(of_a), len(of_b))
+    if metric.part == "hit" and times == 1:
+        p = statistics.mcnemar_midp(np.rint(of_a[0][:, 0] - of_b[0][:, 0]).astype(np.int64))
         kind = "mcnemar-midp"
     else:
-        p = statistics.randomisation_p(of_a, of_b, value, len(test.weights), test.seed)
+        of_a, of_b = (each * times if len(each) == 1 else each for each in (of_a, of_b))
+        p = statistics.randomisation_p(
+            of_a, of_b, lambda sums: metric.value(sums, test.space), len(test.weights), test.seed
+        )
         kind = "paired-randomisation"
-    gain = -difference if metric.better == "lower" else difference
-    verdict = statistics.verdict(gain, p)
-    return Paired(a.name, b.name, metric.name, difference, interval, p, kind, verdict)
+    needed = statistics.rows_needed(difference, resampled, test.n_rows)
+    verdict = _verdict(metric, difference, p)
+    return Paired(a.name, b.name, metric.name, difference, interval, p, kind, verdict, p, needed)
+
+
+def _verdict(metric: Metric, difference: float, p: float) -> Verdict:
+    return statistics.verdict(-difference if metric.better == "lower" else difference, p)
+
+
+def corrected(pairs: Sequence[Paired], metric: Metric) -> list[Paired]:
+    """Comparisons by one metric, with verdicts that allow for how many they are (Holm).
+
+    The best of several baselines is chosen by its result, so the comparison with it is one of
+    several, whichever the reader looks at.
+    """
+    found = []
+    for pair, p in zip(pairs, statistics.holm([pair.p for pair in pairs]), strict=True):
+        verdict = _verdict(metric, pair.difference, p)
+        needed = pair.rows_needed if verdict == "indistinguishable" else None
+        found.append(replace(pair, p_holm=p, verdict=verdict, rows_needed=needed))
+    return found
