@@ -162,6 +162,16 @@ def test_all_of_them_are_told_at_once(tmp_path: Path) -> None:
     assert len(found) == 5
 
 
+def test_cross_validation_takes_no_test_file(tmp_path: Path) -> None:
+    head = "name: x\nmodel: {id: m}\ndata: {train: a.csv, test: b.csv}\n"
+    (said,) = complaint(tmp_path, head + "evaluate: {cv: 5}\n")
+    assert "experiment.yaml:4: " in said
+    assert "data.test を消す" in said
+    (said,) = complaint(tmp_path, HEAD + "model: {id: m}\nevaluate: {cv: 1}\n")
+    assert "evaluate.cv" in said
+    assert "2 ≤ cv" in said
+
+
 def test_sets_may_be_written_in_several_ways(tmp_path: Path) -> None:
     path = tmp_path / "experiment.yaml"
     path.write_text(

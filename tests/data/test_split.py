@@ -4,58 +4,38 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from tests.data.labelled import (
+    DISTINCT,
+    LABELS,
+    REPEATED,
+    SETS,
+    demo,
+    emoji_sets,
+    label_of,
+    labels_of,
+    row,
+    rows_of,
+    shares,
+)
 
 from kunren.config.schema import Split
 from kunren.data.duplicates import groups, overlaps, question
+from kunren.data.placing import largest_remainder
 from kunren.data.read import Files
 from kunren.data.records import LIST_SEPARATOR
-from kunren.data.split import Splits, apportion, largest_remainder, split, split_files
+from kunren.data.split import Splits, split, split_files
 from kunren.errors import InputError
 from kunren.types import Message, Row, Where
 
 
-def row(number: int, text: str, label: str) -> Row:
-    messages = (Message("user", text), Message("assistant", label))
-    return Row(f"r{number}", messages, Where("rows.jsonl", number))
-
-
-def rows_of(pairs: Sequence[tuple[str, str]]) -> list[Row]:
-    return [row(n, text, label) for n, (text, label) in enumerate(pairs, start=1)]
-
-
-def label_of(one: Row) -> str:
-    return one.messages[-1].content
-
-
 def sides(splits: Splits) -> dict[str, tuple[Row, ...]]:
     return {"train": splits.train, "validation": splits.validation, "test": splits.test}
-
-
-LABELS = st.sampled_from("abcdefgh")
-DISTINCT = st.lists(LABELS, min_size=3, max_size=120).map(
-    lambda labels: rows_of([(f"text {n}", label) for n, label in enumerate(labels)])
-)
-TEXTS = st.integers(0, 40).flatmap(lambda n: st.sampled_from([f"t{n}", f"T{n}", f" ｔ{n}　"]))
-REPEATED = st.lists(st.tuples(TEXTS, LABELS), min_size=3, max_size=120).map(rows_of)
-
-
-@st.composite
-def shares(draw: st.DrawFn, least: int = 1, most: int = 49) -> Split:
-    """Any shares; each held-out side has between ``least`` and ``most`` hundredths."""
-    hundredths = draw(st.tuples(st.integers(least, most), st.integers(least, most)))
-    return Split(
-        train=1 - sum(hundredths) / 100,
-        validation=hundredths[0] / 100,
-        test=hundredths[1] / 100,
-        seed=draw(st.integers(0, 2**32 - 1)),
-    )
 
 
 @given(DISTINCT, shares())
@@ -131,11 +111,6 @@ def test_neither_order_nor_ids_matter(
     assert split(back, label_of, config).fingerprint == first.fingerprint
 
 
-def demo() -> list[Row]:
-    """As the shipped example: 25 labels, ten rows each."""
-    return rows_of([(f"ツイート {n}", f"{n % 25:02}") for n in range(250)])
-
-
 def test_the_demo_is_split_evenly() -> None:
     found = split(demo(), label_of, Split())
     for side, each in ((found.train, 8), (found.validation, 1), (found.test, 1)):
@@ -203,16 +178,6 @@ def test_too_few_different_rows(pairs: list[tuple[str, str]]) -> None:
 
 # --- sets of labels ---
 
-SETS = st.lists(st.sets(LABELS, min_size=1, max_size=4), min_size=3, max_size=120).map(
-    lambda found: rows_of(
-        [(f"text {n}", LIST_SEPARATOR.join(sorted(labels))) for n, labels in enumerate(found)]
-    )
-)
-
-
-def labels_of(one: Row) -> list[str]:
-    return label_of(one).split(LIST_SEPARATOR)
-
 
 @given(SETS, shares(), st.randoms(use_true_random=False))
 def test_sets_are_split_into_exact_sizes_whatever_the_order(
@@ -237,19 +202,6 @@ def test_every_label_of_a_set_is_trained(found: list[set[str]], config: Split) -
     pairs = [(f"text {n}", LIST_SEPARATOR.join(sorted(one))) for n, one in enumerate(found)]
     trained = {la for r in split(rows_of(pairs), label_of, config).train for la in labels_of(r)}
     assert trained == {label for one in found for label in one}
-
-
-def emoji_sets(seed: int, rows: int = 1000, kinds: int = 100) -> list[Row]:
-    """Long-tailed sets of one to five labels, some texts twice."""
-    chance = random.Random(seed)
-    weights = [1 / (n + 1) for n in range(kinds)]
-    found = []
-    for number in range(rows):
-        chosen = chance.choices(range(kinds), weights, k=chance.randint(1, 5))
-        labels = LIST_SEPARATOR.join(dict.fromkeys(map(str, chosen)))
-        text = f"text {number - 1 if number % 50 == 1 else number}"
-        found.append((text, labels))
-    return rows_of(found)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -325,28 +277,3 @@ def test_overlaps_know_rows_not_questions() -> None:
     assert problem.where == Where("rows.jsonl", 2)
     assert "data.train" in str(problem)
     assert "rows.jsonl:2）" in str(problem)
-
-
-@given(st.lists(st.tuples(st.floats(0, 50), st.integers(0, 50)), min_size=1), st.data())
-def test_apportion_sums_and_keeps_its_limits(
-    pairs: list[tuple[float, int]], data: st.DataObject
-) -> None:
-    ideals, most = [i for i, _ in pairs], [m for _, m in pairs]
-    total = data.draw(st.integers(0, sum(most)))
-    found = apportion(total, ideals, most)
-    assert sum(found) == total
-    assert all(0 <= n <= limit for n, limit in zip(found, most, strict=True))
-
-
-@given(st.integers(0, 10_000), st.lists(st.integers(1, 100), min_size=1, max_size=10))
-def test_largest_remainder_is_within_one(total: int, weights: list[int]) -> None:
-    found = largest_remainder(total, weights)
-    assert sum(found) == total
-    ideals = [total * weight / sum(weights) for weight in weights]
-    assert all(abs(n - ideal) < 1 for n, ideal in zip(found, ideals, strict=True))
-
-
-def test_rounding_of_floats_costs_no_row() -> None:
-    assert largest_remainder(100, [0.71, 0.29]) == [71, 29]
-    with pytest.raises(ValueError, match="at most 3 fit"):
-        apportion(4, [2.0, 2.0], [1, 2])

@@ -64,6 +64,8 @@ def _task(config: Config) -> Iterator[_Found]:
     reserved = {"base", "tuned"} & set(config.evaluate.also)
     for name in sorted(reserved):
         yield "evaluate.also", "reserved-name", {"value": name}
+    if config.evaluate.cv is not None and config.data.test is not None:
+        yield "evaluate.cv", "cv-with-test-file", {}
     if config.evaluate.also and kind == "classify":
         yield "evaluate.also", "also-without-writing", {"kind": kind}
 

@@ -252,6 +252,11 @@ class EvaluateConfig(Section):
     baselines: Literal["all"] | tuple[Baseline, ...] = "all"
     bootstrap: Annotated[Int, Field(ge=100)] = 1000
     """Resamples for each interval."""
+    cv: Annotated[Int, Field(ge=2)] | None = None
+    """Cross-validation: divide ``data.train`` into this many parts, and train once for each with
+    that part as the test rows. None: one split."""
+    seeds: tuple[Seed, ...] = ()
+    """Train once with each of these in place of ``train.seed``. Empty: once, with that one."""
     seed: Seed = 42
     batch_size: Annotated[Int, Field(gt=0)] = 16
     generate: bool = True
