@@ -1,45 +1,35 @@
 """The whole story of an experiment: check, load, measure, train, measure again, record.
 
-Each stage leaves its result in the run folder, so that an interrupted run goes on where it was.
+With folds or several seeds there are as many trainings; what their models said is put together.
 """
 
 from __future__ import annotations
 
-import gc
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kunren.config.load import DATA_PATHS, dump
 from kunren.config.load import load as load_config
-from kunren.config.schema import Config, Decoding
-from kunren.data.read import capped
+from kunren.config.schema import Config
+from kunren.data.split import rarer_than_folds
 from kunren.errors import InputError, Problem
+from kunren.evaluation.rounds import Round
 from kunren.messages import text
-from kunren.models import Family, family_class, make_family
-from kunren.models.answering import Options, answer, choose_threshold, decide, writes
-from kunren.plan import SPLITS, Plan, prepare, with_family
-from kunren.progress import Progress, Silent
+from kunren.models import family_class
+from kunren.plan import SPLITS, Plan, prepare
+from kunren.progress import Progress
+from kunren.ready import Ready, make_ready
 from kunren.records import predictions as stored_predictions
 from kunren.records.folder import Run
-from kunren.records.task_file import TaskFile, read_task_file, write_task_file
 from kunren.tasks import filters
-from kunren.types import AnyExample, Item, PairExample, Prediction, Where
-
-if TYPE_CHECKING:
-    from kunren.models.vocabulary import Added
-
-Examples = Mapping[str, Sequence[AnyExample]]
-
-_VERIFIED_ROWS = 8
-
-_LEAST_TOKENS = 16
-"""Room to write: cut right after a label, an answer that goes on would look right."""
+from kunren.trial import Place, Trial
+from kunren.types import Item, Prediction, Where
 
 
 @dataclass(frozen=True)
@@ -50,16 +40,6 @@ class Result:
     metrics: dict[str, Any]
     verdict: str
     findings: Sequence[dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Ready:
-    """The untuned model, and the rows as it reads them."""
-
-    plan: Plan
-    family: Family
-    added: Added | None
-    examples: Examples
 
 
 def run(config: Path, overrides: Sequence[str], output: Path, progress: Progress) -> Result:
@@ -73,7 +53,10 @@ def run(config: Path, overrides: Sequence[str], output: Path, progress: Progress
     plan = prepare(load_config(config, overrides))
     if plan.filtered.steps:
         progress.say("\n".join(filters.lines(plan.filtered)))
-    ready = _ready(plan, progress)
+    rare = _rarer_than_folds(plan)
+    if rare is not None:
+        progress.say(str(rare))
+    ready = make_ready(plan, progress)
     plan = ready.plan
     begin_with = {
         "config.yaml": dump(plan.config, plan.folder, output / plan.config.name),
@@ -82,6 +65,11 @@ def run(config: Path, overrides: Sequence[str], output: Path, progress: Progress
     made = Run.create(output, plan.config.name, datetime.now().astimezone().date(), begin_with)
     with made.watched():
         return _Experiment(plan, made, progress).carry_out(ready)
+
+
+def _rarer_than_folds(plan: Plan) -> Problem | None:
+    folds = plan.config.evaluate.cv
+    return None if folds is None else rarer_than_folds(plan.known, plan.task.stratum, folds)
 
 
 def resume(folder: Path, progress: Progress) -> Result:
@@ -127,299 +115,68 @@ def open_finished(folder: Path) -> tuple[Run, Config]:
     return found, load_config(found.path / "config.yaml").config
 
 
-def _ready(plan: Plan, progress: Progress) -> Ready:
-    """Fetch and load the model, decide what depends on it, and check that it fits the rows.
-
-    Raises:
-        InputError: the model cannot be had, or does not fit; nothing has been written.
-    """
-    from kunren.models.load import Head, infer_family, load
-    from kunren.models.sources import locate
-    from kunren.training.scaling import warn_fp16
-
-    folder = locate(plan.model, progress, plan.texts)
-    plan = with_family(plan, plan.config.model.family or infer_family(folder))
-    head = Head(plan.labels, plan.task.answers == "set") if plan.labels else None
-    loaded = load(plan.model, plan.config.train.precision, progress, folder=folder, head=head)
-    family = make_family(str(plan.config.model.family), loaded)
-    added = _extend(plan, family)
-    if plan.config.train.precision == "fp16":
-        warn_fp16(len(added.tokens) if added else 0)
-    plan = _settled(plan, family)
-    return Ready(plan, family, added, _encode(plan, family))
-
-
-def _extend(plan: Plan, family: Family) -> Added | None:
-    """Add the tokens that the config asks for, and see that the model can write every label."""
-    from kunren.models import vocabulary
-
-    wanted = plan.config.model.add_tokens
-    tokens = plan.labels if wanted == "labels" else wanted
-    added = vocabulary.extend(family.loaded, tokens) if tokens else None
-    if family.generates:
-        sets = plan.task.answers == "set"
-        answers = [item.answer for item in plan.items["train"]] if sets else []
-        problems = vocabulary.check_round_trip(family.loaded.tokenizer, plan.labels, answers)
-        if problems:
-            raise InputError(capped(problems))
-    return added
-
-
-def _settled(plan: Plan, family: Family) -> Plan:
-    """The plan with all defaults that depend on the model, so that the record shows them."""
-    from kunren.training.rates import learning_rate
-
-    config = plan.config
-    train, evaluate = config.train, config.evaluate
-    if train.learning_rate is None:
-        pretrained = _pretrained(family)
-        rate = learning_rate(str(config.model.family), config.tuning.kind, pretrained)
-        train = train.model_copy(update={"learning_rate": rate})
-    if evaluate.max_new_tokens is None:
-        longest = max(family.tokens([item.answer for item in plan.items["train"]]))
-        room = max(_LEAST_TOKENS, longest + -(-longest // 4))
-        evaluate = evaluate.model_copy(update={"max_new_tokens": room})
-    return replace(plan, config=config.model_copy(update={"train": train, "evaluate": evaluate}))
-
-
-def _pretrained(family: Family) -> bool:
-    return bool(family.loaded.provenance.get("pretrained", True))
-
-
-def _encode(plan: Plan, family: Family) -> Examples:
-    """Rows as token sequences; those that the model could not be given whole are errors."""
-    weights = plan.label_weights
-    weight = None if weights is None else _weight_of(weights)
-    examples = {
-        name: family.encode(plan.rows[name], plan.items[name], weight if name == "train" else None)
-        for name in SPLITS
-    }
-    limit = plan.config.train.max_length
-    positions = getattr(family.loaded.model.config, "max_position_embeddings", None)
-    if positions is not None:
-        limit = min(limit, positions)
-    where = {row.id: row.where for name in SPLITS for row in plan.rows[name]}
-    problems = [
-        Problem("run.row-too-long", where[made.row_id], {"tokens": _length(made), "limit": limit})
-        for name in SPLITS
-        for made in examples[name]
-        if _length(made) > limit
-    ]
-    if problems:
-        raise InputError(capped(problems))
-    return examples
-
-
-def _weight_of(weights: Mapping[str, float]) -> Callable[[Item], float]:
-    """The weight of an answer: the mean of its labels'."""
-
-    def weight(item: Item) -> float:
-        return sum(weights[label] for label in item.labels) / len(item.labels)
-
-    return weight
-
-
-def _length(example: AnyExample) -> int:
-    written = len(example.target_ids) if isinstance(example, PairExample) else 0
-    return max(len(example.input_ids), written)
-
-
 class _Experiment:
-    """The stages of one run; each leaves its result in the run folder."""
+    """All trainings of one run, and its record."""
 
     def __init__(self, plan: Plan, run: Run, progress: Progress) -> None:
         self._plan = plan
         self._run = run
         self._progress = progress
-        self._timings: dict[str, float] = run.cached("timings") or {}
+        self._timings: dict[str, float] = {}
 
     def carry_out(self, ready: Ready | None) -> Result:
         """Do what is not done yet. ``ready`` is the untuned model, if it is there already."""
-        base = self._stored("base")
-        if base is None or self._run.cached("training") is None:
-            ready = ready or _ready(self._plan, self._progress)
-            base = base or self._base(ready.family)
-            self._train(ready)
-        # Memory for one model only: the untuned one has to go before the tuned one comes.
-        ready = None
-        gc.collect()
-        return self._record({"base": base} | self._tuned() | self._baselines())
+        said: dict[str, list[Prediction]] = {}
+        repeated: dict[str, list[Prediction]] = {}
+        rounds: list[Round] = []
+        trials: list[Trial] = []
+        places = self._places()
+        for place in places:
+            plan = self._plan if place.fold == self._plan.fold else self._plan.of_fold(place.fold)
+            if len(places) > 1:
+                where = {"number": len(trials) + 1, "total": len(places), "seed": place.seed}
+                self._progress.say(text("run.round", **where, fold=place.fold + 1))
+            trial = Trial(plan, place, self._run, self._progress)
+            found = trial.carry_out(ready)
+            ready = None
+            trials.append(trial)
+            rounds.append(
+                Round(place.fold + 1 if self._folded else None, place.seed, found["tuned"])
+            )
+            for system, predictions in found.items():
+                if place.asks_others:
+                    said.setdefault(system, []).extend(predictions)
+                else:
+                    repeated.setdefault(f"{system}_seed{place.seed}", []).extend(predictions)
+        return self._record(said, repeated, rounds, trials)
+
+    @property
+    def _folded(self) -> bool:
+        return self._plan.config.evaluate.cv is not None
+
+    def _places(self) -> list[Place]:
+        config = self._plan.config
+        seeds = config.evaluate.seeds or (config.train.seed,)
+        return [
+            Place(fold, seed, first=not fold and not n, asks_others=not n)
+            for fold in range(len(self._plan.folds))
+            for n, seed in enumerate(seeds)
+        ]
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
         self._run.stage(name)
         begun = time.monotonic()
         yield
-        self._timings[name] = self._timings.get(name, 0.0) + time.monotonic() - begun
-        self._run.store("timings", self._timings)
+        self._timings[name] = time.monotonic() - begun
 
-    def _stored(self, name: str) -> list[Prediction] | None:
-        kept = self._run.cached(name)
-        return None if kept is None else stored_predictions.load(kept)
-
-    def _store(self, name: str, said: Sequence[Prediction]) -> list[Prediction]:
-        self._run.store(name, stored_predictions.dump(said))
-        return list(said)
-
-    def _options(self, decoding: Decoding, threshold: float = 0.5) -> Options:
-        config = self._plan.config.evaluate
-        assert config.max_new_tokens is not None  # noqa: S101  (see _settled)
-        free = config.generate
-        return Options(config.batch_size, config.max_new_tokens, decoding, free, threshold)
-
-    def _base(self, family: Family) -> list[Prediction]:
-        plan, decoding = self._plan, self._plan.config.evaluate.decoding
-        with self._stage("base"):
-            if family.generates:
-                return self._store("base", self._ask("base", family, self._options(decoding)))
-            train, tuned_on, test = (plan.items[name] for name in SPLITS)
-            with self._progress.stage(text("run.stage-base-probe"), None) as bar:
-                said = family.predict_untuned(
-                    train, [*tuned_on, *test], plan.labels, plan.config.evaluate.batch_size, bar
-                )
-            if plan.task.answers == "set":
-                cut = choose_threshold(tuned_on, said[: len(tuned_on)], plan.labels)
-                said = decide(said, plan.labels, cut)
-            return self._store("base", said[len(tuned_on) :])
-
-    def _ask(self, system: str, family: Family, options: Options) -> list[Prediction]:
-        plan, items = self._plan, self._plan.items["test"]
-        twice = options.generate and family.generates and plan.task.answers == "label"
-        with self._progress.stage(text(f"run.stage-{system}"), len(items) * (1 + twice)) as bar:
-            return answer(family, plan.task, items, plan.labels, options, bar)
-
-    def _train(self, ready: Ready) -> None:
-        if self._run.cached("training") is not None:
-            return
-        import torch
-
-        from kunren.models import adapter
-        from kunren.records.trainlog import NAME, write_log
-        from kunren.training.fit import fit
-
-        plan, family, added = self._plan, ready.family, ready.added
-        config, name = plan.config, str(plan.config.model.family)
-        pretrained = _pretrained(family)
-        with self._stage("train"):
-            family.start_head(plan.items["train"])
-            torch.manual_seed(config.train.seed)  # LoRA's new layers start at random
-            model = adapter.prepare(
-                family.loaded.model,
-                config.tuning,
-                name,
-                [token.id for token in added.tokens] if added else (),
-                pretrained,
-            )
-            moving, total = adapter.trainable_parameters(model)
-            tuned = make_family(name, replace(family.loaded, model=model))
-            weights = plan.label_weights
-            fitted = fit(
-                model,
-                name,
-                family.pad_token,
-                ready.examples["train"],
-                ready.examples["validation"],
-                config.train,
-                config.tuning,
-                self._run.work / "checkpoints",
-                resume=True,
-                progress=self._progress,
-                evaluate=self._validation(tuned),
-                class_weights=None if weights is None else [weights[la] for la in plan.labels],
-                levels=plan.levels,
-            )
-        with self._stage("save"):
-            target = self._run.path / "model"
-            self._save(tuned, added, target)
-            reload = self._verified(tuned, target)
-            write_log(self._run.path / NAME, fitted.history)
-            facts = {k: v for k, v in asdict(fitted).items() if k != "history"}
-            used = family.loaded.provenance | {"parameters": total, "trainable": moving}
-            origin = plan.model
-            used["id"] = Path(origin.id).name if Path(origin.id).exists() else origin.id
-            used |= {"family": name, "reload": reload, "added_tokens": _told(added)}
-            self._run.store("training", {"fitted": facts, "model": used})
-
-    def _save(self, tuned: Family, added: Added | None, target: Path) -> None:
-        from kunren.models import adapter
-
-        plan = self._plan
-        adapter.save(tuned.loaded, target, plan.model, added)
-        threshold = None
-        if plan.task.answers == "set" and not tuned.generates:
-            items = plan.items["validation"]
-            with Silent().stage("", None) as bar:
-                said = tuned.predict(items, plan.labels, plan.config.evaluate.batch_size, bar)
-            threshold = choose_threshold(items, said, plan.labels)
-        write_task_file(target, TaskFile(plan.labels, _system(plan), threshold))
-
-    def _verified(self, tuned: Family, target: Path) -> dict[str, Any]:
-        """See in a fresh process that what was saved is what was trained."""
-        from kunren.models.verify import verify
-
-        items = [*self._plan.items["test"], *self._plan.items["train"]][:_VERIFIED_ROWS]
-        with self._progress.stage(text("run.stage-verify"), None):
-            same = verify(tuned, target, items, self._plan.config.train.precision)
-        return {"rows": same.rows, "max_difference": same.largest_difference}
-
-    def _validation(self, family: Family) -> Callable[[Any], dict[str, float]] | None:
-        """Task metrics on the validation rows, for the end of each epoch.
-
-        Free text is written only where a metric of it decides: it takes long, and the loss is
-        measured anyway.
-        """
-        from kunren.evaluation.score import validation_metrics
-
-        plan, items = self._plan, self._plan.items["validation"]
-        answers, config = plan.task.answers, plan.config
-        if answers == "text" and config.train.metric == "loss":
-            return None
-        options = replace(self._options(config.evaluate.decoding), generate=False)
-
-        def measure(_: Any) -> dict[str, float]:
-            with Silent().stage("", None) as bar:
-                said = answer(family, plan.task, items, plan.labels, options, bar)
-            if answers == "set" and not writes(family, answers):
-                said = decide(said, plan.labels, choose_threshold(items, said, plan.labels))
-            return validation_metrics(answers, items, said, plan.labels)
-
-        return measure
-
-    def _tuned(self) -> dict[str, list[Prediction]]:
-        """The tuned model, read back from disk: what is scored is what the user will load."""
-        from kunren.models.adapter import load_saved
-
-        config = self._plan.config
-        ways = {"tuned": config.evaluate.decoding}
-        ways |= {f"tuned_{name}": decoding for name, decoding in config.evaluate.also.items()}
-        known = {name: self._stored(name) for name in ways}
-        if missing := [name for name, said in known.items() if said is None]:
-            target = self._run.path / "model"
-            loaded = load_saved(target, False, config.train.precision, self._progress)
-            family = make_family(str(config.model.family), loaded)
-            threshold = read_task_file(target).threshold
-            cut = 0.5 if threshold is None else threshold
-            with self._stage("tuned"):
-                for name in missing:
-                    said = self._ask("tuned", family, self._options(ways[name], cut))
-                    known[name] = self._store(name, said)
-        return {name: said for name, said in known.items() if said is not None}
-
-    def _baselines(self) -> dict[str, list[Prediction]]:
-        from kunren.evaluation.baselines import run_baselines
-
-        plan = self._plan
-        with self._stage("baselines"), self._progress.stage(text("run.stage-baselines"), None):
-            return run_baselines(
-                plan.config.evaluate.baselines,
-                plan.task.answers,
-                plan.items["train"],
-                plan.items["validation"],
-                plan.items["test"],
-                plan.labels,
-            )
-
-    def _record(self, said: dict[str, list[Prediction]]) -> Result:
+    def _record(
+        self,
+        said: dict[str, list[Prediction]],
+        repeated: dict[str, list[Prediction]],
+        rounds: Sequence[Round],
+        trials: Sequence[Trial],
+    ) -> Result:
         from kunren.doctor.engine import write_findings
         from kunren.evaluation.score import evaluate, verdict_sentence
         from kunren.report.render import render
@@ -427,7 +184,7 @@ class _Experiment:
         plan, run = self._plan, self._run
         with self._progress.stage(text("run.stage-record"), None):
             with self._stage("evaluate"):
-                items, family = plan.items["test"], str(plan.config.model.family)
+                items, family = self._tested(), str(plan.config.model.family)
                 metrics = evaluate(
                     items,
                     plan.labels,
@@ -436,66 +193,73 @@ class _Experiment:
                     plan.task.answers,
                     plan.task.levels,
                     base="model" if family_class(family).generates else "probe",
+                    rounds=rounds,
                 )
-                rows = stored_predictions.predicted(items, said, plan.task.answers, plan.labels)
+                every = said | repeated
+                rows = stored_predictions.predicted(items, every, plan.task.answers, plan.labels)
                 stored_predictions.write_predictions(run.path / stored_predictions.NAME, rows)
                 run.write_json("eval_metrics.json", metrics)
             with self._stage("record"):
-                self._write_manifest()
+                self._write_manifest(trials)
                 findings = write_findings(run.path)
                 render(run.path)
-            self._write_manifest()  # with the time of the last stage, and the hashes of all files
+            self._write_manifest(
+                trials
+            )  # with the time of the last stage, and the hashes of all files
             run.finish()
         return Result(run.path, metrics, verdict_sentence(metrics), findings["findings"])
 
-    def _write_manifest(self) -> None:
+    def _write_manifest(self, trials: Sequence[Trial]) -> None:
         from kunren.records import provenance
 
         plan, run = self._plan, self._run
         config = plan.config
-        known = run.cached("training")
+        first = trials[0].training
+        assert first is not None  # noqa: S101  (it has been carried out)
+        timings = dict(self._timings)
+        for stage, seconds in (pair for trial in trials for pair in trial.timings.items()):
+            timings[stage] = timings.get(stage, 0.0) + seconds
         named = {key: getattr(config.data, key) for key in DATA_PATHS}
         paths = {k: plan.folder / Path(p).expanduser() for k, p in named.items() if p is not None}
         data = provenance.data_facts(paths, plan.items, plan.labels)
         if plan.filtered.steps:
             data["filters"] = filters.as_json(plan.filtered)
+        if self._folded:
+            folds = [{name: len(getattr(s, name)) for name in SPLITS} for s in plan.folds]
+            data["folds"] = folds
         content = provenance.manifest(
             seeds={
                 "split": config.data.split.seed,
-                "train": config.train.seed,
+                "train": list(config.evaluate.seeds) or config.train.seed,
                 "evaluate": config.evaluate.seed,
             },
             data=data,
-            model=known["model"],
-            training=known["fitted"],
-            timings=self._timings,
+            model=first["model"],
+            training=first["fitted"] | self._rounds(trials),
+            timings=timings,
             accelerators=_accelerators(),
             repository=plan.folder,
         )
         content["artefacts"] = provenance.artefacts(run.path)
         run.write_json("manifest.json", content)
 
+    def _tested(self) -> list[Item]:
+        """The test items of all folds."""
+        others = (self._plan.of_fold(n) for n in range(1, len(self._plan.folds)))
+        return [item for plan in (self._plan, *others) for item in plan.items["test"]]
 
-def _told(added: Added | None) -> dict[str, Any] | None:
-    """What the manifest says of added tokens."""
-    if added is None:
-        return None
-    return {
-        "count": len(added.tokens),
-        "examples": [token.string for token in added.tokens[:10]],
-        "tied": added.tied,
-        "vocabulary": added.vocabulary,
-        "embedding_rows": added.embedding_rows,
-    }
-
-
-def _system(plan: Plan) -> str | None:
-    """The system prompt that all training rows begin with, if it is one."""
-    prompts = {
-        row.messages[0].content if row.messages[0].role == "system" else None
-        for row in plan.rows["train"]
-    }
-    return next(iter(prompts)) if len(prompts) == 1 else None
+    def _rounds(self, trials: Sequence[Trial]) -> dict[str, Any]:
+        """What the manifest says of how each training went, where there are several."""
+        if len(trials) < 2:
+            return {}
+        told = ("best_epoch", "epochs_done", "stopped_early")
+        return {
+            "rounds": [
+                {"fold": place.fold + 1 if self._folded else None, "seed": place.seed}
+                | {key: (trial.training or {})["fitted"].get(key) for key in told}
+                for place, trial in zip(self._places(), trials, strict=True)
+            ]
+        }
 
 
 def _accelerators() -> list[str]:

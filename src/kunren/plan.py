@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 from kunren.config.checks import METRICS, check
 from kunren.config.load import Loaded as LoadedConfig
 from kunren.config.schema import Config, ModelConfig, TrainConfig
 from kunren.data.read import Files, capped, read_files
-from kunren.data.split import Splits, split_files
+from kunren.data.split import Splits, fold_files, split_files
 from kunren.errors import InputError, Problem
 from kunren.models import family_class, sources
 from kunren.nearest import nearest
@@ -32,12 +33,15 @@ class Plan:
         model: the config's, with its path resolved.
         task: made from the config.
         filtered: what the label filters left of the training file.
+        folds: the sides of each fold of a cross-validation; elsewhere the one split.
+        known: the rows whose labels make up the closed set: the training rows; of a
+            cross-validation all rows of their file, so that every fold has the same set.
         raw: the rows of each split as they were read.
         rows: the same as the model is to see them; without a default system prompt until the
             family is known.
         items: what there is to predict in them.
         labels: the closed set; empty for free text.
-        fingerprint: a hash of the split.
+        fold: which of ``folds`` this plan is of, from 0.
     """
 
     config: Config
@@ -45,11 +49,24 @@ class Plan:
     model: ModelConfig
     task: Task
     filtered: Filtered
+    folds: tuple[Splits, ...]
+    known: tuple[Row, ...]
     raw: Mapping[str, tuple[Row, ...]]
     rows: Mapping[str, tuple[Row, ...]]
     items: Mapping[str, list[Item]]
     labels: tuple[str, ...]
-    fingerprint: str
+    fold: int = 0
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the split, or of those of all folds."""
+        found = [splits.fingerprint for splits in self.folds]
+        return found[0] if len(found) == 1 else sha256("".join(found).encode()).hexdigest()
+
+    def of_fold(self, number: int) -> Plan:
+        """The same plan with the rows of another fold, from 0."""
+        raw = _sides(self.folds[number])
+        return _prepared(replace(self, fold=number, raw=raw))
 
     @property
     def texts(self) -> list[str]:
@@ -74,7 +91,8 @@ class Plan:
         if setting == "balanced":
             counts = Counter(label for item in self.items["train"] for label in item.labels)
             whole = sum(counts.values()) / len(self.labels)
-            return {label: whole / counts[label] for label in self.labels}
+            # A label may have all its rows on a fold's test side: there is nothing to weigh then.
+            return {label: whole / max(1, counts[label]) for label in self.labels}
         return {label: setting.get(label, 1.0) for label in self.labels}
 
     @property
@@ -108,8 +126,8 @@ def prepare(loaded: LoadedConfig) -> Plan:
     if problems:
         raise InputError(capped(problems))
     filtered, files = _filter(task, files)
-    splits = split_files(files, task.stratum, config.data.split)
-    plan = _made(config, loaded.folder, model, task, filtered, splits)
+    folds, known = _split(config, task, files)
+    plan = _made(config, loaded.folder, model, task, filtered, folds, known)
     problems = _weight_problems(plan)
     if problems:
         raise InputError(problems)
@@ -156,24 +174,36 @@ def _decided(config: Config) -> TrainConfig:
     return train.model_copy(update=update)
 
 
+def _split(config: Config, task: Task, files: Files) -> tuple[tuple[Splits, ...], tuple[Row, ...]]:
+    """The sides of each fold, or of the one split, and ``Plan.known``."""
+    if config.evaluate.cv is None:
+        splits = split_files(files, task.stratum, config.data.split)
+        return (splits,), splits.train
+    return fold_files(files, task.stratum, config.evaluate.cv, config.data.split), files.train
+
+
 def _made(
     config: Config,
     folder: Path,
     model: ModelConfig,
     task: Task,
     filtered: Filtered,
-    splits: Splits,
+    folds: tuple[Splits, ...],
+    known: tuple[Row, ...],
 ) -> Plan:
-    raw = {name: getattr(splits, name) for name in SPLITS}
-    named = templates.with_labels(config.task.template, task.labels(raw["train"]))
+    named = templates.with_labels(config.task.template, task.labels(known))
     config = _with_task(config, template=named)
     task = make_task(config.task)
-    plan = Plan(config, folder, model, task, filtered, raw, {}, {}, (), splits.fingerprint)
-    return _prepared(plan)
+    raw = _sides(folds[0])
+    return _prepared(Plan(config, folder, model, task, filtered, folds, known, raw, {}, {}, ()))
+
+
+def _sides(splits: Splits) -> dict[str, tuple[Row, ...]]:
+    return {name: getattr(splits, name) for name in SPLITS}
 
 
 def _prepared(plan: Plan) -> Plan:
-    labels = plan.task.labels(plan.task.prepare(plan.raw["train"]))
+    labels = plan.task.labels(plan.task.prepare(plan.known))
     rows = {name: plan.task.prepare(plan.raw[name]) for name in SPLITS}
     items = {name: plan.task.items(rows[name]) for name in SPLITS}
     return replace(plan, rows=rows, items=items, labels=labels)

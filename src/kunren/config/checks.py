@@ -5,6 +5,7 @@ The schema checks every value by itself; here are the pairs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from kunren.config.document import KeyPath
@@ -61,9 +62,12 @@ def _task(config: Config) -> Iterator[_Found]:
     if metric is not None and metric not in METRICS[kind]:
         fields = {"value": metric, "kind": kind, "allowed": " / ".join(METRICS[kind])}
         yield "train.metric", "unfit-for-task", fields
-    reserved = {"base", "tuned"} & set(config.evaluate.also)
-    for name in sorted(reserved):
+    reserved = [x for x in config.evaluate.also if re.fullmatch(r"base|tuned|seed\d+", x)]
+    for name in reserved:
         yield "evaluate.also", "reserved-name", {"value": name}
+    seeds = config.evaluate.seeds
+    if len(set(seeds)) < len(seeds):
+        yield "evaluate.seeds", "same-seed-twice", {"value": ", ".join(map(str, seeds))}
     if config.evaluate.cv is not None and config.data.test is not None:
         yield "evaluate.cv", "cv-with-test-file", {}
     if config.evaluate.also and kind == "classify":

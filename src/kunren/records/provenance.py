@@ -50,7 +50,7 @@ _NOT_HASHED = {"manifest.json", "status.json", "summary.md"}
 
 def manifest(
     *,
-    seeds: Mapping[str, int],
+    seeds: Mapping[str, int | Sequence[int]],
     data: Mapping[str, Any],
     model: Mapping[str, Any],
     training: Mapping[str, Any],
@@ -61,7 +61,7 @@ def manifest(
     """The content of ``manifest.json``, but for the artefacts' hashes.
 
     Args:
-        seeds: what was seeded → seed.
+        seeds: what was seeded → seed, or seeds where it was done several times.
         data: from ``data_facts``.
         model: from ``model_facts``.
         training: how training went: ``best_epoch``, ``epochs_done``, ``stopped_early``,

@@ -1,0 +1,131 @@
+"""From a plan to the untuned model and the rows as it reads them; nothing is written yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from kunren.data.read import capped
+from kunren.errors import InputError, Problem
+from kunren.models import Family, make_family
+from kunren.plan import SPLITS, Plan, with_family
+from kunren.progress import Progress
+from kunren.types import AnyExample, Item, PairExample
+
+if TYPE_CHECKING:
+    from kunren.models.vocabulary import Added
+
+Examples = Mapping[str, Sequence[AnyExample]]
+
+_LEAST_TOKENS = 16
+"""Room to write: cut right after a label, an answer that goes on would look right."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The untuned model, and the rows as it reads them."""
+
+    plan: Plan
+    family: Family
+    added: Added | None
+    examples: Examples
+
+
+def make_ready(plan: Plan, progress: Progress) -> Ready:
+    """Fetch and load the model, decide what depends on it, and check that it fits the rows.
+
+    Raises:
+        InputError: the model cannot be had, or does not fit; nothing has been written.
+    """
+    from kunren.models.load import Head, infer_family, load
+    from kunren.models.sources import locate
+    from kunren.training.scaling import warn_fp16
+
+    folder = locate(plan.model, progress, plan.texts)
+    plan = with_family(plan, plan.config.model.family or infer_family(folder))
+    head = Head(plan.labels, plan.task.answers == "set") if plan.labels else None
+    loaded = load(plan.model, plan.config.train.precision, progress, folder=folder, head=head)
+    family = make_family(str(plan.config.model.family), loaded)
+    added = _extend(plan, family)
+    if plan.config.train.precision == "fp16":
+        warn_fp16(len(added.tokens) if added else 0)
+    plan = _settled(plan, family)
+    return Ready(plan, family, added, _encode(plan, family))
+
+
+def _extend(plan: Plan, family: Family) -> Added | None:
+    """Add the tokens that the config asks for, and see that the model can write every label."""
+    from kunren.models import vocabulary
+
+    wanted = plan.config.model.add_tokens
+    tokens = plan.labels if wanted == "labels" else wanted
+    added = vocabulary.extend(family.loaded, tokens) if tokens else None
+    if family.generates:
+        sets = plan.task.answers == "set"
+        known = plan.task.items(plan.task.prepare(plan.known)) if sets else []
+        answers = [item.answer for item in known]
+        problems = vocabulary.check_round_trip(family.loaded.tokenizer, plan.labels, answers)
+        if problems:
+            raise InputError(capped(problems))
+    return added
+
+
+def _settled(plan: Plan, family: Family) -> Plan:
+    """The plan with all defaults that depend on the model, so that the record shows them."""
+    from kunren.training.rates import learning_rate
+
+    config = plan.config
+    train, evaluate = config.train, config.evaluate
+    if train.learning_rate is None:
+        kind = config.tuning.kind
+        rate = learning_rate(str(config.model.family), kind, pretrained(family))
+        train = train.model_copy(update={"learning_rate": rate})
+    if evaluate.max_new_tokens is None:
+        longest = max(family.tokens([item.answer for item in plan.items["train"]]))
+        room = max(_LEAST_TOKENS, longest + -(-longest // 4))
+        evaluate = evaluate.model_copy(update={"max_new_tokens": room})
+    return replace(plan, config=config.model_copy(update={"train": train, "evaluate": evaluate}))
+
+
+def pretrained(family: Family) -> bool:
+    """Whether the model was trained on anything before; one of ``scratch:`` was not."""
+    return bool(family.loaded.provenance.get("pretrained", True))
+
+
+def _encode(plan: Plan, family: Family) -> Examples:
+    """Rows as token sequences; those that the model could not be given whole are errors."""
+    weights = plan.label_weights
+    weight = None if weights is None else _weight_of(weights)
+    examples = {
+        name: family.encode(plan.rows[name], plan.items[name], weight if name == "train" else None)
+        for name in SPLITS
+    }
+    limit = plan.config.train.max_length
+    positions = getattr(family.loaded.model.config, "max_position_embeddings", None)
+    if positions is not None:
+        limit = min(limit, positions)
+    where = {row.id: row.where for name in SPLITS for row in plan.rows[name]}
+    problems = [
+        Problem("run.row-too-long", where[made.row_id], {"tokens": _length(made), "limit": limit})
+        for name in SPLITS
+        for made in examples[name]
+        if _length(made) > limit
+    ]
+    if problems:
+        raise InputError(capped(problems))
+    return examples
+
+
+def _weight_of(weights: Mapping[str, float]) -> Callable[[Item], float]:
+    """The weight of an answer: the mean of its labels'."""
+
+    def weight(item: Item) -> float:
+        return sum(weights[label] for label in item.labels) / len(item.labels)
+
+    return weight
+
+
+def _length(example: AnyExample) -> int:
+    written = len(example.target_ids) if isinstance(example, PairExample) else 0
+    return max(len(example.input_ids), written)

@@ -1,0 +1,314 @@
+"""One training of an experiment: the untuned model, training, the tuned model, baselines.
+
+An experiment has one, or one for each fold and seed. Each stage leaves its result in the run
+folder, so that an interrupted run goes on where it was.
+"""
+
+from __future__ import annotations
+
+import gc
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kunren.config.schema import Decoding
+from kunren.messages import text
+from kunren.models import Family, make_family
+from kunren.models.answering import Options, answer, choose_threshold, decide, writes
+from kunren.plan import SPLITS, Plan
+from kunren.progress import Progress, Silent
+from kunren.ready import Ready, make_ready, pretrained
+from kunren.records import predictions as stored_predictions
+from kunren.records.folder import Run
+from kunren.records.task_file import TaskFile, read_task_file, write_task_file
+from kunren.types import Prediction
+
+if TYPE_CHECKING:
+    from kunren.models.vocabulary import Added
+
+_VERIFIED_ROWS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which of an experiment's trainings one is.
+
+    Attributes:
+        fold: from 0.
+        seed: of the training.
+        first: whether it is the first of all: its model is the one that is kept.
+        asks_others: whether the untuned model and the baselines are asked beside: once a fold.
+    """
+
+    fold: int
+    seed: int
+    first: bool
+    asks_others: bool
+
+    @property
+    def name(self) -> str:
+        """What its files begin with; empty for the first."""
+        return "" if self.first else f"fold{self.fold + 1}_seed{self.seed}"
+
+
+class Trial:
+    """The stages of one training; each leaves its result in the run folder."""
+
+    def __init__(self, plan: Plan, place: Place, run: Run, progress: Progress) -> None:
+        seeded = plan.config.train.model_copy(update={"seed": place.seed})
+        config = plan.config.model_copy(update={"train": seeded})
+        self._plan = replace(plan, config=config)
+        self._place = place
+        self._run = run
+        self._progress = progress
+        self.timings: dict[str, float] = self._cached("timings") or {}
+
+    def carry_out(self, ready: Ready | None) -> dict[str, list[Prediction]]:
+        """Do what is not done yet; what each system said to the test items.
+
+        Args:
+            ready: the untuned model, if it is there already. It is used up.
+        """
+        base = self._stored("base") if self._place.asks_others else []
+        if base is None or self.training is None:
+            ready = ready or make_ready(self._plan, self._progress)
+            base = self._base(ready.family) if base is None else base
+            self._train(ready)
+        # Memory for one model only: the untuned one has to go before the tuned one comes.
+        ready = None
+        gc.collect()
+        tuned = self._tuned()
+        return ({"base": base} | tuned | self._baselines()) if self._place.asks_others else tuned
+
+    @property
+    def training(self) -> dict[str, Any] | None:
+        """How training went, and what of it the manifest tells of the model; None: not yet."""
+        found: dict[str, Any] | None = self._cached("training")
+        return found
+
+    @property
+    def _model(self) -> Path:
+        """Where the tuned model is saved: in the record, or only until it has answered."""
+        kept = self._run.path / "model"
+        return kept if self._place.first else self._run.work / f"model_{self._place.name}"
+
+    def _key(self, name: str) -> str:
+        return "_".join(filter(None, (self._place.name, name)))
+
+    def _cached(self, name: str) -> Any:
+        return self._run.cached(self._key(name))
+
+    def _keep(self, name: str, result: object) -> None:
+        self._run.store(self._key(name), result)
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        self._run.stage(name)
+        begun = time.monotonic()
+        yield
+        self.timings[name] = self.timings.get(name, 0.0) + time.monotonic() - begun
+        self._keep("timings", self.timings)
+
+    def _stored(self, name: str) -> list[Prediction] | None:
+        kept = self._cached(name)
+        return None if kept is None else stored_predictions.load(kept)
+
+    def _store(self, name: str, said: Sequence[Prediction]) -> list[Prediction]:
+        self._keep(name, stored_predictions.dump(said))
+        return list(said)
+
+    def _options(self, decoding: Decoding, threshold: float = 0.5) -> Options:
+        config = self._plan.config.evaluate
+        assert config.max_new_tokens is not None  # noqa: S101  (see _settled)
+        free = config.generate
+        return Options(config.batch_size, config.max_new_tokens, decoding, free, threshold)
+
+    def _base(self, family: Family) -> list[Prediction]:
+        plan, decoding = self._plan, self._plan.config.evaluate.decoding
+        with self._stage("base"):
+            if family.generates:
+                return self._store("base", self._ask("base", family, self._options(decoding)))
+            train, tuned_on, test = (plan.items[name] for name in SPLITS)
+            with self._progress.stage(text("run.stage-base-probe"), None) as bar:
+                said = family.predict_untuned(
+                    train, [*tuned_on, *test], plan.labels, plan.config.evaluate.batch_size, bar
+                )
+            if plan.task.answers == "set":
+                cut = choose_threshold(tuned_on, said[: len(tuned_on)], plan.labels)
+                said = decide(said, plan.labels, cut)
+            return self._store("base", said[len(tuned_on) :])
+
+    def _ask(self, system: str, family: Family, options: Options) -> list[Prediction]:
+        plan, items = self._plan, self._plan.items["test"]
+        twice = options.generate and family.generates and plan.task.answers == "label"
+        with self._progress.stage(text(f"run.stage-{system}"), len(items) * (1 + twice)) as bar:
+            return answer(family, plan.task, items, plan.labels, options, bar)
+
+    def _train(self, ready: Ready) -> None:
+        if self.training is not None:
+            return
+        import torch
+
+        from kunren.models import adapter
+        from kunren.records.trainlog import NAME, write_log
+        from kunren.training.fit import fit
+
+        plan, family, added = self._plan, ready.family, ready.added
+        config, name = plan.config, str(plan.config.model.family)
+        checkpoints = self._run.work / self._key("checkpoints")
+        with self._stage("train"):
+            family.start_head(plan.items["train"])
+            torch.manual_seed(config.train.seed)  # LoRA's new layers start at random
+            model = adapter.prepare(
+                family.loaded.model,
+                config.tuning,
+                name,
+                [token.id for token in added.tokens] if added else (),
+                pretrained(family),
+            )
+            moving, total = adapter.trainable_parameters(model)
+            tuned = make_family(name, replace(family.loaded, model=model))
+            weights = plan.label_weights
+            fitted = fit(
+                model,
+                name,
+                family.pad_token,
+                ready.examples["train"],
+                ready.examples["validation"],
+                config.train,
+                config.tuning,
+                checkpoints,
+                resume=True,
+                progress=self._progress,
+                evaluate=self._validation(tuned),
+                class_weights=None if weights is None else [weights[la] for la in plan.labels],
+                levels=plan.levels,
+            )
+        with self._stage("save"):
+            self._save(tuned, added, self._model)
+            reload = self._verified(tuned, self._model) if self._place.first else None
+            write_log(self._log_folder() / NAME, fitted.history)
+            facts = {k: v for k, v in asdict(fitted).items() if k != "history"}
+            used = family.loaded.provenance | {"parameters": total, "trainable": moving}
+            origin = plan.model
+            used["id"] = Path(origin.id).name if Path(origin.id).exists() else origin.id
+            used |= {"family": name, "reload": reload, "added_tokens": _told(added)}
+            self._keep("training", {"fitted": facts, "model": used})
+            shutil.rmtree(checkpoints, ignore_errors=True)
+
+    def _log_folder(self) -> Path:
+        """Where the training log goes: to the record's top, or to a folder of its own."""
+        if self._place.first:
+            return self._run.path
+        folder = self._run.path / "rounds" / self._place.name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _save(self, tuned: Family, added: Added | None, target: Path) -> None:
+        from kunren.models import adapter
+
+        plan = self._plan
+        adapter.save(tuned.loaded, target, plan.model, added)
+        threshold = None
+        if plan.task.answers == "set" and not tuned.generates:
+            items = plan.items["validation"]
+            with Silent().stage("", None) as bar:
+                said = tuned.predict(items, plan.labels, plan.config.evaluate.batch_size, bar)
+            threshold = choose_threshold(items, said, plan.labels)
+        write_task_file(target, TaskFile(plan.labels, _system(plan), threshold))
+
+    def _verified(self, tuned: Family, target: Path) -> dict[str, Any]:
+        """See in a fresh process that what was saved is what was trained."""
+        from kunren.models.verify import verify
+
+        items = [*self._plan.items["test"], *self._plan.items["train"]][:_VERIFIED_ROWS]
+        with self._progress.stage(text("run.stage-verify"), None):
+            same = verify(tuned, target, items, self._plan.config.train.precision)
+        return {"rows": same.rows, "max_difference": same.largest_difference}
+
+    def _validation(self, family: Family) -> Callable[[Any], dict[str, float]] | None:
+        """Task metrics on the validation rows, for the end of each epoch.
+
+        Free text is written only where a metric of it decides: it takes long, and the loss is
+        measured anyway.
+        """
+        from kunren.evaluation.score import validation_metrics
+
+        plan, items = self._plan, self._plan.items["validation"]
+        answers, config = plan.task.answers, plan.config
+        if answers == "text" and config.train.metric == "loss":
+            return None
+        options = replace(self._options(config.evaluate.decoding), generate=False)
+
+        def measure(_: Any) -> dict[str, float]:
+            with Silent().stage("", None) as bar:
+                said = answer(family, plan.task, items, plan.labels, options, bar)
+            if answers == "set" and not writes(family, answers):
+                said = decide(said, plan.labels, choose_threshold(items, said, plan.labels))
+            return validation_metrics(answers, items, said, plan.labels)
+
+        return measure
+
+    def _tuned(self) -> dict[str, list[Prediction]]:
+        """The tuned model, read back from disk: what is scored is what the user will load."""
+        from kunren.models.adapter import load_saved
+
+        config = self._plan.config
+        ways = {"tuned": config.evaluate.decoding}
+        if self._place.asks_others:
+            also = config.evaluate.also.items()
+            ways |= {f"tuned_{name}": decoding for name, decoding in also}
+        known = {name: self._stored(name) for name in ways}
+        if missing := [name for name, said in known.items() if said is None]:
+            target = self._model
+            loaded = load_saved(target, False, config.train.precision, self._progress)
+            family = make_family(str(config.model.family), loaded)
+            threshold = read_task_file(target).threshold
+            cut = 0.5 if threshold is None else threshold
+            with self._stage("tuned"):
+                for name in missing:
+                    said = self._ask("tuned", family, self._options(ways[name], cut))
+                    known[name] = self._store(name, said)
+            if not self._place.first:
+                shutil.rmtree(target)
+        return {name: said for name, said in known.items() if said is not None}
+
+    def _baselines(self) -> dict[str, list[Prediction]]:
+        from kunren.evaluation.baselines import run_baselines
+
+        plan = self._plan
+        with self._stage("baselines"), self._progress.stage(text("run.stage-baselines"), None):
+            return run_baselines(
+                plan.config.evaluate.baselines,
+                plan.task.answers,
+                plan.items["train"],
+                plan.items["validation"],
+                plan.items["test"],
+                plan.labels,
+            )
+
+
+def _told(added: Added | None) -> dict[str, Any] | None:
+    """What the manifest says of added tokens."""
+    if added is None:
+        return None
+    return {
+        "count": len(added.tokens),
+        "examples": [token.string for token in added.tokens[:10]],
+        "tied": added.tied,
+        "vocabulary": added.vocabulary,
+        "embedding_rows": added.embedding_rows,
+    }
+
+
+def _system(plan: Plan) -> str | None:
+    """The system prompt that all training rows begin with, if it is one."""
+    prompts = {
+        row.messages[0].content if row.messages[0].role == "system" else None
+        for row in plan.rows["train"]
+    }
+    return next(iter(prompts)) if len(prompts) == 1 else None
