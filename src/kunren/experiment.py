@@ -436,6 +436,7 @@ class _Experiment:
                     plan.task.answers,
                     plan.task.levels,
                     base="model" if family_class(family).generates else "probe",
+                    most_frequent=plan.filtered.most_frequent,
                 )
                 rows = stored_predictions.predicted(items, said, plan.task.answers, plan.labels)
                 stored_predictions.write_predictions(run.path / stored_predictions.NAME, rows)

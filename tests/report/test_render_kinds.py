@@ -133,7 +133,9 @@ def test_a_collapse_is_seen_beside_gold(tmp_path: Path) -> None:
     assert "仕組みとして" not in spread
     assert "重大" in section(summary, "所見")
     assert "過剰な予測" in section(summary, "課題のある例", 3)
-    assert "✨ を正解よりずっと多く予測" in section(summary, "間違いの傾向")
+    unbalanced = section(summary, "出しすぎ・出し足りないラベル", 3)
+    lines = [line.strip("| ").split(" | ") for line in unbalanced.splitlines() if "✨" in line]
+    assert lines == [["✨", "23", "60", "2.61 倍", "< 0.001"]]
     assert "| 填 | 文字列 | 60 |" in section(summary, "間違いの傾向")
 
 

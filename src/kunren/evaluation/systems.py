@@ -42,11 +42,14 @@ class Table:
     found: Statistics
 
 
+Made = Callable[..., Statistics]
+
+
 class System:
     """What one system said to the test items.
 
     Metrics with the same statistics (all that follow from how often each label was predicted)
-    share them: they are made once.
+    share them: they are made once, summed by row once, and resampled once.
     """
 
     def __init__(self, name: str, said: Sequence[Prediction], test: Test) -> None:
@@ -54,7 +57,12 @@ class System:
         self.name = name
         self._test = test
         self._said = [by_id.get(item.id) for item in test.items]
-        self._tables: dict[tuple[Callable[..., bool], Callable[..., Statistics]], Table] = {}
+        self._places: dict[Callable[..., bool], Indices] = {}
+        self._found: dict[tuple[Made, bytes], Statistics] = {}
+        self._tables: dict[tuple[Callable[..., bool], Made, Made | None], Table] = {}
+        self._by_row: dict[tuple[Callable[..., bool], Made, Made | None], Statistics] = {}
+        self._sums: tuple[object, Floats] | None = None
+        self._values: dict[str, Floats] = {}
 
     def answered(self, metric: Metric) -> tuple[list[Item], list[Prediction]]:
         """The items that the metric can score, and what was said to them."""
@@ -64,19 +72,31 @@ class System:
 
     def table(self, metric: Metric) -> Table:
         """The metric's statistics of these items."""
-        key = (metric.reads, metric.statistics)
+        key = (metric.reads, metric.statistics, metric.derive)
         if key not in self._tables:
-            test = self._test
+            places, found = self._statistics(metric)
+            if metric.derive is not None:
+                found = metric.derive(found, self._test.space)
+            self._tables[key] = Table(places, found)
+        return self._tables[key]
+
+    def _statistics(self, metric: Metric) -> tuple[Indices, Statistics]:
+        """Places of the items that the metric reads, and what its ``statistics`` says of them."""
+        test = self._test
+        if metric.reads not in self._places:
             known = [
-                (n, item, said)
+                n
                 for n, (item, said) in enumerate(zip(test.items, self._said, strict=True))
                 if said is not None and metric.reads(item, said, test.space)
             ]
-            places = np.asarray([n for n, _, _ in known], dtype=np.int64)
-            items, predictions = [i for _, i, _ in known], [p for _, _, p in known]
-            found = metric.statistics(items, predictions, test.space)
-            self._tables[key] = Table(places, found)
-        return self._tables[key]
+            self._places[metric.reads] = np.asarray(known, dtype=np.int64)
+        places = self._places[metric.reads]
+        key = (metric.statistics, places.tobytes())
+        if key not in self._found:
+            predictions = [p for n in places if (p := self._said[n]) is not None]
+            items = [test.items[n] for n in places]
+            self._found[key] = metric.statistics(items, predictions, test.space)
+        return places, self._found[key]
 
     def by_row(self, metric: Metric, among: Indices | None = None) -> Statistics:
         """The metric's statistics summed within rows; of the items in ``among`` only, if given."""
@@ -85,7 +105,25 @@ class System:
         if among is not None and len(among) < len(places):
             kept = np.flatnonzero(np.isin(places, among))
             places, found = places[kept], found[kept]
-        return statistics.sum_by_row(found, self._test.rows[places], self._test.n_rows)
+            return statistics.sum_by_row(found, self._test.rows[places], self._test.n_rows)
+        key = (metric.reads, metric.statistics, metric.derive)
+        if key not in self._by_row:
+            summed = statistics.sum_by_row(found, self._test.rows[places], self._test.n_rows)
+            self._by_row[key] = summed
+        return self._by_row[key]
+
+    def resampled(self, metric: Metric, among: Indices | None = None) -> Floats:
+        """The metric's value in each resample; of the items in ``among`` only, if given."""
+        test = self._test
+        if among is not None and len(among) < len(self.table(metric).places):
+            return metric.value(test.weights @ self.by_row(metric, among), test.space)
+        if metric.name not in self._values:
+            by_row = self.by_row(metric)
+            # Of one statistic at a time: with thousands of labels the sums are large.
+            if self._sums is None or self._sums[0] is not by_row:
+                self._sums = (by_row, test.weights @ by_row)
+            self._values[metric.name] = metric.value(self._sums[1], test.space)
+        return self._values[metric.name]
 
 
 def score(test: Test, system: System, metric: Metric, why_missing: Callable[[], str]) -> Score:
@@ -112,7 +150,7 @@ def score(test: Test, system: System, metric: Metric, why_missing: Callable[[], 
     if metric.part == "distinct":
         said = text("evaluate.no-interval-distinct")
         return Score(value, None, n, left_out, signature, said)
-    interval = statistics.percentile_interval(metric.value(test.weights @ by_row, test.space))
+    interval = statistics.percentile_interval(system.resampled(metric))
     if interval is None and metric.part in ("hit", "bounded"):
         interval = _exact(metric, value, by_row)
     reason = text("evaluate.no-interval") if interval is None else None
@@ -148,7 +186,7 @@ def compare(test: Test, a: System, b: System, metric: Metric) -> Paired | None:
     difference = float(value(of_a.sum(axis=0)) - value(of_b.sum(axis=0)))
     if np.isnan(difference):
         return None
-    resampled = value(test.weights @ of_a) - value(test.weights @ of_b)
+    resampled = a.resampled(metric, both) - b.resampled(metric, both)
     interval = statistics.percentile_interval(resampled) or (difference, difference)
     if metric.part == "hit":
         p = statistics.mcnemar_midp(np.rint(of_a[:, 0] - of_b[:, 0]).astype(np.int64))
