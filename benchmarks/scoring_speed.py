@@ -12,6 +12,7 @@ begin with the labels as text, take turns, and must agree. Medians are printed.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import platform
 import random
@@ -178,6 +179,7 @@ def main() -> None:
         "set": sets(chosen.rows, chosen.labels),
         "label": one_label(chosen.rows, chosen.labels),
     }
+    gc.freeze()  # a collection that falls into one side's turn would walk over all these rows
     print(f"\n## Scoring, {chosen.rows:,} rows, {chosen.labels} labels\n")
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores\n")
     print(f"| answers | systems | all metrics, {chosen.resamples:,} resamples, tests: CPU s |")
