@@ -194,6 +194,7 @@ class _Experiment:
                     plan.task.levels,
                     base="model" if family_class(family).generates else "probe",
                     rounds=rounds,
+                    most_frequent=plan.filtered.most_frequent,
                 )
                 every = said | repeated
                 rows = stored_predictions.predicted(items, every, plan.task.answers, plan.labels)

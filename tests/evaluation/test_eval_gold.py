@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.records import handmade
 
 from kunren.config.schema import EvaluateConfig
 from kunren.errors import BrokenMetric
+from kunren.evaluation.labels import METRICS
 from kunren.evaluation.metric import scores
 from kunren.evaluation.score import KINDS, evaluate, metric_name
 from kunren.messages import Language, use_language
 from kunren.tasks import Answers
 from kunren.types import Item, Prediction
 
-OF_GOLD = {"top1_share", "unique_labels", "coverage", "entropy"}
+OF_GOLD = {"diversity", "top1_share", "unique_labels", "coverage", "entropy"}
 """Of these the gold answers have a value of their own, which need not be the highest."""
 
-NEUTRAL = {"length_error": 0.0, "length_ratio": 1.0}
+NEUTRAL = {"length_error": 0.0, "length_ratio": 1.0, "confidence_gap": 0.0}
 
 
-def gold(item: Item) -> Prediction:
-    return Prediction(item.id, item.labels or None, generated=item.answer)
+def gold(item: Item, labels: Sequence[str] = ()) -> Prediction:
+    certain = tuple(float(label in item.labels) for label in labels)
+    return Prediction(item.id, item.labels or None, 1.0, certain, item.answer)
 
 
 @pytest.mark.parametrize("kind", ["label", "set", "text"])
@@ -31,7 +36,7 @@ def test_gold_against_gold(kind: Answers) -> None:
     levels = handmade.levels if kind == "label" else None
     labels = {"label": handmade.TOPICS, "set": handmade.LABELS, "text": ()}[kind]
     items = handmade.asked_of(kind, 30, labels)
-    said = {"tuned": [gold(item) for item in items]}
+    said = {"tuned": [gold(item, labels) for item in items]}
     found: dict[str, Any] = evaluate(
         items, labels, said, EvaluateConfig(bootstrap=100), kind, levels
     )
@@ -61,6 +66,20 @@ def test_a_metric_that_gives_gold_less_than_its_best_stops_the_run(
     said = {"tuned": [gold(item) for item in items]}
     with pytest.raises(BrokenMetric, match="chrF"):
         evaluate(items, (), said, EvaluateConfig(bootstrap=100), "text")
+
+
+@pytest.mark.parametrize("name", ["ece", "top3_accuracy", "balanced_accuracy", "mcc"])
+def test_metrics_of_one_label_are_tried_too(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    metric = METRICS[name]
+    changed = {
+        **METRICS,
+        name: replace(metric, value=lambda sums, _: np.full_like(sums[..., 0], 0.5)),
+    }
+    monkeypatch.setattr("kunren.evaluation.labels.METRICS", changed)
+    items = handmade.items(10)
+    said = {"tuned": [gold(item) for item in items]}
+    with pytest.raises(BrokenMetric, match=re.escape(metric_name(name))):
+        evaluate(items, handmade.LABELS, said, EvaluateConfig(bootstrap=100), "label")
 
 
 def test_a_metric_whose_package_is_missing_is_absent_with_the_command(

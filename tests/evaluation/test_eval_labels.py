@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import (
     accuracy_score,
+    balanced_accuracy_score,
     confusion_matrix,
     f1_score,
+    matthews_corrcoef,
     precision_recall_fscore_support,
+    top_k_accuracy_score,
 )
 
 from kunren.config.schema import EvaluateConfig
@@ -207,3 +210,86 @@ def test_a_level_that_no_gold_label_has_is_missing_with_a_reason() -> None:
 def test_labels_without_a_hierarchy_have_no_levels() -> None:
     found = scored(["国内"], ["国内"], levels=lambda label: (label,))
     assert not [name for name in found["metrics"] if "level" in name]
+
+
+@pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
+@pytest.mark.parametrize("seed", range(5))
+def test_balanced_accuracy_and_mcc_agree_with_scikit_learn(seed: int) -> None:
+    chance = random.Random(seed)
+    known = LABELS[: 2 + seed % 4]
+    gold = [chance.choice(known) for _ in range(40)]
+    said = [g if chance.random() < 0.4 else chance.choice(LABELS) for g in gold]
+    items = [item(n, g) for n, g in enumerate(gold)]
+    # Every fifth answer is no label at all, which is a class of its own.
+    answers = [
+        Prediction(str(n), (s,) if n % 5 else ("でたらめ",) if n % 2 else ())
+        for n, s in enumerate(said)
+    ]
+    found = evaluate(items, LABELS, {"tuned": answers}, EvaluateConfig(bootstrap=100), "label")
+    scores = found["systems"]["tuned"]
+    read = [s if n % 5 else "?" for n, s in enumerate(said)]
+    assert scores["balanced_accuracy"]["value"] == pytest.approx(
+        balanced_accuracy_score(gold, read)
+    )
+    assert scores["mcc"]["value"] == pytest.approx(matthews_corrcoef(gold, read))
+    assert found["metrics"]["mcc"]["unit"] == "coefficient"
+    low, high = scores["mcc"]["ci95"]
+    assert low < scores["mcc"]["value"] < high
+
+
+def test_mcc_of_answers_that_say_nothing() -> None:
+    constant = scored(["国内", "国際", "国内"], ["国内"] * 3)["systems"]["tuned"]["mcc"]
+    assert constant["value"] == 0.0  # no correlation, and that is known
+    opposite = scored(["国内", "国際"] * 4, ["国際", "国内"] * 4)["systems"]["tuned"]["mcc"]
+    assert opposite["value"] == -1.0
+    one = scored(["国内"] * 3, ["国内", "国際", "国内"])["systems"]["tuned"]["mcc"]
+    assert one["value"] is None  # gold knows one label: nothing to correlate with
+    assert one["reason"]
+
+
+LETTERS = [f"分類{letter}" for letter in "甲乙丙丁戊己庚"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_top_k_agrees_with_scikit_learn(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    shares = generator.dirichlet(np.ones(len(LETTERS)), size=60)
+    gold = generator.integers(0, len(LETTERS), 60)
+    items = [item(n, LETTERS[g]) for n, g in enumerate(gold)]
+    said = [
+        Prediction(str(n), (LETTERS[row.argmax()],), float(row.max()), tuple(row))
+        for n, row in enumerate(shares)
+    ]
+    found = evaluate(items, LETTERS, {"tuned": said}, EvaluateConfig(bootstrap=100), "label")
+    for k in (3, 5):
+        assert found["systems"]["tuned"][f"top{k}_accuracy"]["value"] == pytest.approx(
+            top_k_accuracy_score(gold, shares, k=k, labels=range(len(LETTERS)))
+        )
+
+
+def test_of_equal_probabilities_those_earlier_in_the_set_come_first() -> None:
+    items = [item(n, label) for n, label in enumerate(LETTERS)]
+    flat = (1 / len(LETTERS),) * len(LETTERS)
+    said = [Prediction(str(n), (LETTERS[0],), flat[0], flat) for n in range(len(items))]
+    found = evaluate(items, LETTERS, {"majority": said}, EvaluateConfig(), "label")
+    scores = found["systems"]["majority"]
+    assert scores["top3_accuracy"]["value"] == pytest.approx(3 / 7)
+    assert scores["accuracy"]["value"] == pytest.approx(1 / 7)
+
+
+def test_top_k_of_gold_outside_the_set_is_wrong() -> None:
+    items = [item(0, "科学"), item(1, LETTERS[0])]
+    sure = (1.0,) + (0.0,) * (len(LETTERS) - 1)
+    said = [Prediction(str(n), (LETTERS[0],), 1.0, sure) for n in range(2)]
+    found = evaluate(items, LETTERS, {"tuned": said}, EvaluateConfig(), "label")
+    assert found["systems"]["tuned"]["top3_accuracy"]["value"] == 0.5
+
+
+def test_top_k_only_where_it_says_something() -> None:
+    scores = scored(["国内"], ["国内"])["systems"]["tuned"]
+    assert "top3_accuracy" in scores
+    assert "top5_accuracy" not in scores  # of five labels gold is always among five
+    assert scores["top3_accuracy"]["value"] is None
+    assert "確率" in scores["top3_accuracy"]["reason"]
+    few = scored(["国内"], ["国内"], LABELS[:3])["systems"]["tuned"]
+    assert not [name for name in few if name.startswith("top")]

@@ -213,3 +213,52 @@ def test_thousands_of_labels_take_no_time() -> None:
     }
     found = evaluate(items, labels, said, EvaluateConfig(bootstrap=100), "set")
     assert found["systems"]["tuned"]["jaccard"]["value"] == pytest.approx(1 / 4, abs=0.01)
+
+
+def diverse(said: list[Prediction], frequent: tuple[str, ...]) -> dict[str, Any]:
+    items = [item(n, "✨") for n in range(len(said))]
+    config = EvaluateConfig(bootstrap=100)
+    found = evaluate(items, LABELS, {"tuned": said}, config, "set", most_frequent=frequent)
+    assert found["most_frequent"] == list(frequent)
+    score: dict[str, Any] = found["systems"]["tuned"]["diversity"]
+    return score
+
+
+def test_diversity_is_the_share_outside_the_five_most_frequent_labels() -> None:
+    # The counts of the older record v3_top100: 442 labels among the five, 109 outside.
+    said = [said_to(n, "✨") for n in range(442)] + [said_to(n + 442, "🌙") for n in range(109)]
+    score = diverse(said, ("✨", "📷", "🎉", "😊", "🥰"))  # three that a filter took out
+    assert score["value"] == pytest.approx(0.19782214156079855)
+    assert score["ci95"][0] < 0.1978 < score["ci95"][1]
+    assert score["signature"] == (
+        "diversity|v1|labels:5|outside:5-most-frequent-unfiltered|repeated:once-an-answer"
+        "|labels:valid-only"
+    )
+
+
+def test_neither_garbage_nor_repetition_is_diverse() -> None:
+    wild = [
+        said_to(0, "✨", "うれしい", "🦄"),
+        Prediction("1", ("✨", "🦄", "🐉"), generated="✨🦄🐉"),
+        Prediction("2", ("✨", "🌙", "🌙", "🌙")),
+    ]
+    assert diverse(wild[:2], ("✨",))["value"] == 0.0
+    assert diverse(wild, ("✨",))["value"] == pytest.approx(1 / 4)
+
+
+def test_variation_selectors_of_frequent_labels_do_not_matter() -> None:
+    items = [item(0, "✨")]
+    said = [Prediction("0", ("❤",))]
+    found = evaluate(
+        items, ["✨", "❤️"], {"tuned": said}, EvaluateConfig(), "set", most_frequent=["❤️"]
+    )
+    assert found["systems"]["tuned"]["diversity"]["value"] == 0.0
+
+
+def test_without_the_frequent_labels_there_is_no_diversity() -> None:
+    score = diverse([said_to(0, "✨")], ())
+    assert (score["value"], score["n_scored"]) == (None, 0)
+    assert "頻出ラベル" in score["reason"]
+    nothing = diverse([said_to(0, "")], ("✨",))
+    assert nothing["value"] is None
+    assert nothing["reason"]

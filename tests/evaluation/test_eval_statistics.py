@@ -175,3 +175,29 @@ def test_swapping_rows_swaps_all_repetitions() -> None:
     mean = np.mean(a, axis=0)
     assert p == statistics.randomisation_p([mean], [b], ratio, 999, 0)
     assert p < 0.01
+
+
+@pytest.mark.parametrize("block", [1, 7, 1000])
+def test_permutations_in_blocks_are_the_same_permutations(
+    block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = np.random.default_rng(3)
+    a, b = (generator.integers(0, 2, size=(31, 3)).astype(float) for _ in range(2))
+    swapped = np.random.default_rng(5).integers(0, 2, size=(200, (a != b).any(axis=1).sum()))
+    moved = swapped @ (b - a)[(a != b).any(axis=1)]
+
+    def value(sums: Floats) -> Floats:
+        return np.asarray(sums[..., 0] + 2 * sums[..., 1] - sums[..., 2])
+
+    far = abs(value(a.sum(axis=0) + moved) - value(b.sum(axis=0) - moved))
+    observed = abs(value(a.sum(axis=0)) - value(b.sum(axis=0)))
+    expected = ((far >= observed - 1e-12).sum() + 1) / 201
+    monkeypatch.setattr(statistics, "BLOCK", block)
+    for one, other in ((a, b), (sparse.csr_array(a), sparse.csr_array(b))):
+        assert statistics.randomisation_p([one], [other], value, 200, 5) == expected
+
+
+def test_bootstrap_draws_every_resample_with_replacement() -> None:
+    weights = statistics.bootstrap_weights(50, 20, seed=4)
+    drawn = np.random.default_rng(4).integers(0, 50, size=(20, 50))
+    assert (weights == np.stack([np.bincount(rows, minlength=50) for rows in drawn])).all()

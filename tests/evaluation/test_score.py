@@ -68,7 +68,10 @@ def test_has_the_form_of_the_design() -> None:
     assert list(found["systems"]) == ["base", "tuned", "majority"]
     keys = {"value", "ci95", "n_scored", "n_unscored", "signature", "reason"}
     for scores in found["systems"].values():
-        assert set(scores) == {"accuracy", "macro_f1", "out_of_set_rate", "generated_accuracy"}
+        assert set(scores) == {
+            *("accuracy", "macro_f1", "balanced_accuracy", "mcc", "ece", "confidence_gap"),
+            *("out_of_set_rate", "generated_accuracy"),
+        }
         assert all(set(score) == keys for score in scores.values())
     pairs = [(p["a"], p["b"], p["metric"]) for p in found["paired"]]
     assert pairs == [
@@ -186,6 +189,12 @@ def test_cells_of_other_units() -> None:
     assert gap(-3.25, "points") == "-3.2"
     assert gap(0.125, "share") == "+12.5"
     assert gap(0.5, "count") == "+0.50"
+    assert cell({"value": -1e-17, "ci95": None}, "share") == "0.0 %"
+    assert cell({"value": -0.0423, "ci95": [-0.1, 0.25]}, "coefficient") == (
+        "-0.042 [-0.100, 0.250]"
+    )
+    assert cell({"value": 1.0, "ci95": None}, "coefficient") == "1.000"
+    assert gap(0.125, "coefficient") == "+0.125"
 
 
 def test_other_decodings_are_models_and_are_compared() -> None:
@@ -221,7 +230,7 @@ def test_files_of_before_there_were_sets_are_of_labels() -> None:
     # Nothing was generated here: a column without a number is not shown.
     assert list(headline(old)) == list(headline(found)) == ["accuracy", "macro_f1"]
     assert shown(old) == shown(found)
-    assert unit(old, "accuracy") == "share"
+    assert (unit(old, "accuracy"), unit(old, "mcc")) == ("share", "coefficient")
 
 
 @pytest.mark.parametrize(

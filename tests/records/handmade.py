@@ -214,6 +214,7 @@ def make(
     kind: Answers = "label",
     path_levels: Callable[[str], tuple[str, ...]] | None = None,
     base: Base = "model",
+    most_frequent: Sequence[str] = (),
 ) -> Path:
     """A finished run folder, complete but for what is rendered and diagnosed.
 
@@ -230,6 +231,7 @@ def make(
         kind: what an answer is.
         path_levels: of labels that are paths, such as ``levels``.
         base: what the system "base" is.
+        most_frequent: the most frequent labels of the data before any filter.
     """
     labels = () if kind == "text" else labels
     asked = asked_of(kind, 40, labels) if asked is None else asked
@@ -251,7 +253,7 @@ def make(
     trainlog.write_log(run.path / trainlog.NAME, log)
     run.stage("evaluate")
     how_often = EvaluateConfig(bootstrap=bootstrap)
-    metrics = evaluate(asked, labels, said, how_often, kind, path_levels, base)
+    metrics = evaluate(asked, labels, said, how_often, kind, path_levels, base, most_frequent)
     run.write_json("eval_metrics.json", metrics)
     rows = predictions.predicted(asked, said, kind, labels)
     predictions.write_predictions(run.path / predictions.NAME, rows)

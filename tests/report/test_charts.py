@@ -115,3 +115,18 @@ def test_score_distribution() -> None:
     size(picture)
     assert picture != charts.score_distribution(rows[:3])
     assert charts.score_distribution([]) is None
+
+
+def test_reliability() -> None:
+    bins = [
+        {"lo": 0.3, "hi": 0.4, "count": 8, "confidence": 0.35, "accuracy": 0.75},
+        {"lo": 0.9, "hi": 1.0, "count": 67, "confidence": 0.97, "accuracy": 1.0},
+    ]
+    picture = charts.reliability(bins, 0.07)
+    width, height = size(picture)
+    assert width > 700
+    assert height > 700
+    assert picture == charts.reliability(bins, 0.07)
+    assert picture != charts.reliability([bins[0] | {"count": 80}, bins[1]], 0.07)
+    assert charts.reliability([], None) is None
+    assert charts.reliability((), 0.1) is None

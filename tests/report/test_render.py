@@ -52,6 +52,7 @@ def test_writes_the_record_of_the_design(tmp_path: Path) -> None:
     path = handmade.make(tmp_path)
     summary = made(path)
     assert {p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()} == {
+        "charts/calibration.png",
         "charts/confusion.png",
         "charts/labels.png",
         "charts/loss.png",
@@ -151,7 +152,7 @@ def test_text_from_data_is_never_markup(tmp_path: Path) -> None:
     tags = set(re.findall(r"<(/?\w+)", shown))
     assert not tags & {"script", "a", "em", "del"}
     assert set(re.findall(r'<img src="([^"]*)"', shown)) == {
-        f"charts/{name}.png" for name in ("loss", "metrics", "labels", "confusion")
+        f"charts/{name}.png" for name in ("loss", "metrics", "labels", "calibration", "confusion")
     }
     visible = html.unescape(re.sub(r"<[^>]*>", "", shown))
     assert HOSTILE.partition("**e**")[0] in visible

@@ -122,6 +122,13 @@ def test_label_filters_are_told_step_by_step(tmp_path: Path) -> None:
     assert "絞り込み" not in section(made(of_sets(tmp_path, good_sets)), "データ")
 
 
+def gold_sets(folder: Path) -> list[list[str]]:
+    """The gold labels of the one run in a folder."""
+    (file,) = folder.rglob("predictions.jsonl")
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return [json.loads(line)["gold_labels"] for line in lines]
+
+
 def test_a_collapse_is_seen_beside_gold(tmp_path: Path) -> None:
     summary = made(of_sets(tmp_path, sparkles))
     spread = section(summary, "回答の偏り (mode collapse の確認)", 3)
@@ -133,7 +140,9 @@ def test_a_collapse_is_seen_beside_gold(tmp_path: Path) -> None:
     assert "仕組みとして" not in spread
     assert "重大" in section(summary, "所見")
     assert "過剰な予測" in section(summary, "課題のある例", 3)
-    assert "✨ を正解よりずっと多く予測" in section(summary, "間違いの傾向")
+    unbalanced = section(summary, "出しすぎ・出し足りないラベル", 3)
+    gold = sum("✨" in labels for labels in gold_sets(tmp_path))
+    assert f"| ✨ | {gold} | 60 | {60 / gold:.2f} 倍 | < 0.001 |" in unbalanced
     assert "| 填 | 文字列 | 60 |" in section(summary, "間違いの傾向")
 
 

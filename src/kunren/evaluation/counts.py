@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
-from kunren.evaluation.metric import Floats, Space, Statistics
+from kunren.evaluation.metric import Floats, Space, Statistics, answer_key
 
 
 def label_counts(
@@ -24,15 +25,22 @@ def label_counts(
     Returns:
         A sparse array [n, 3 × labels], since an item has few of the labels.
     """
-    rows: list[int] = []
-    columns: list[int] = []
-    for row, (asked, said) in enumerate(zip(gold, answered, strict=True)):
-        hit = set(asked) & set(said)
-        found = [*hit, *(labels + n for n in said), *(2 * labels + n for n in asked)]
-        columns += found
-        rows += [row] * len(found)
-    ones = np.ones(len(rows))
-    return sparse.csr_array((ones, (rows, columns)), shape=(len(gold), 3 * labels))
+    shape = (len(gold), labels)
+    of_gold, of_said = _one_hot(gold, shape), _one_hot(answered, shape)
+    return sparse.hstack([of_gold * of_said, of_said, of_gold], format="csr")
+
+
+def _one_hot(chosen: Sequence[Sequence[int]], shape: tuple[int, int]) -> Statistics:
+    rows = np.repeat(np.arange(len(chosen)), [len(one) for one in chosen])
+    columns = np.fromiter(chain.from_iterable(chosen), dtype=np.int64, count=len(rows))
+    return sparse.csr_array((np.ones(len(rows)), (rows, columns)), shape=shape)
+
+
+def sizes(counted: Statistics) -> Floats:
+    """Of each item the number of hits, predicted labels and gold labels, [n, 3]."""
+    labels = counted.shape[1] // 3
+    part = np.kron(np.eye(3), np.ones((labels, 1)))
+    return np.asarray(counted @ part)
 
 
 def macro_f1(sums: Floats, _: Space) -> Floats:
@@ -51,6 +59,36 @@ def macro_f1(sums: Floats, _: Space) -> Floats:
         return np.asarray(f1.sum(axis=-1) / present.sum(axis=-1))
 
 
+def balanced_accuracy(sums: Floats, _: Space) -> Floats:
+    """The mean recall of the labels that occur in the gold answers.
+
+    The same as scikit-learn's ``balanced_accuracy_score`` (Brodersen et al. 2010).
+    """
+    hit, _answered, gold = np.split(sums, 3, axis=-1)
+    present = gold > 0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        recall = np.where(present, hit / gold, 0.0)
+        return np.asarray(recall.sum(axis=-1) / present.sum(axis=-1))
+
+
+def mcc(sums: Floats, _: Space) -> Floats:
+    """Matthews' correlation coefficient of several classes (Gorodkin 2004), in [-1, 1].
+
+    The same as scikit-learn's ``matthews_corrcoef``, with the answers that are no label as one more
+    class. 0 where every answer is the same; undefined, where scikit-learn has 0, if gold knows one
+    label only: there is nothing then to correlate with.
+    """
+    hit, answered, gold = np.split(sums, 3, axis=-1)
+    total = gold.sum(axis=-1)  # one gold label an item
+    outside = total - answered.sum(axis=-1)
+    covariance = hit.sum(axis=-1) * total - (answered * gold).sum(axis=-1)
+    of_said = total**2 - (answered**2).sum(axis=-1) - outside**2
+    of_gold = total**2 - (gold**2).sum(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = np.where(of_said == 0, 0.0, covariance / np.sqrt(of_said * of_gold))
+    return np.asarray(np.where(of_gold == 0, np.nan, found))
+
+
 def micro_f1(sums: Floats, _: Space) -> Floats:
     """F1 of all labels of all items taken together."""
     hit, answered, gold = (part.sum(axis=-1) for part in np.split(sums, 3, axis=-1))
@@ -63,6 +101,20 @@ def top1_share(sums: Floats, _: Space) -> Floats:
     answered = np.split(sums, 3, axis=-1)[1]
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(answered.max(axis=-1) / answered.sum(axis=-1))
+
+
+def diversity(sums: Floats, space: Space) -> Floats:
+    """The share of predicted labels outside ``space.frequent``, as seed 000 measures it.
+
+    Only labels of the closed set count, each once an answer, so that neither garbage nor a label
+    written five times moves it. (The program of seed 000 counts repeated labels as often as they
+    are written: ``diversity_non_top5_ratio``.) Undefined where nothing was predicted.
+    """
+    answered = np.split(sums, 3, axis=-1)[1]
+    keys = map(answer_key, space.frequent)
+    places = [n for key in keys if (n := space.index.get(key)) is not None]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(1 - answered[..., places].sum(axis=-1) / answered.sum(axis=-1))
 
 
 def unique_labels(sums: Floats, _: Space) -> Floats:

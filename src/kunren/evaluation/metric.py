@@ -28,8 +28,9 @@ Indices = NDArray[np.int64]
 Statistics: TypeAlias = Any
 """[n, k]: ``Floats``, or a ``scipy.sparse.csr_array`` where k grows with the labels."""
 
-Unit = Literal["share", "points", "count"]
-"""A share in [0, 1], shown as a percentage; points from 0 to 100; a plain number."""
+Unit = Literal["share", "points", "count", "coefficient"]
+"""A share in [0, 1], shown as a percentage; points from 0 to 100; a plain number; a correlation in
+[-1, 1]."""
 
 OUTSIDE = -1
 """Index of an answer that is no label."""
@@ -58,12 +59,14 @@ class Space:
         names: the closed set, then gold labels outside it, which no system can get right.
         index: name (by its ``answer_key``) → place in ``names``.
         levels: the upper levels of a hierarchy, from the top.
+        frequent: the most frequent labels of the data before any filter; empty where not known.
     """
 
     labels: tuple[str, ...]
     names: tuple[str, ...]
     index: Mapping[str, int]
     levels: tuple[Level, ...] = ()
+    frequent: tuple[str, ...] = ()
 
     def find(self, said: str) -> int:
         """Index of a predicted label, ``OUTSIDE`` where it is not in the closed set."""
@@ -72,13 +75,14 @@ class Space:
 
     def gold(self, item: Item) -> list[int]:
         """Indices of an item's gold labels, each once, in their order."""
-        return list(dict.fromkeys(self.index[answer_key(label)] for label in item.labels))
+        return list(dict.fromkeys(map(self.index.__getitem__, map(answer_key, item.labels))))
 
 
 def make_space(
     labels: Sequence[str],
     items: Sequence[Item],
     levels: Callable[[str], tuple[str, ...]] | None = None,
+    frequent: Sequence[str] = (),
 ) -> Space:
     """The space of a closed set and of the items' gold labels.
 
@@ -86,6 +90,7 @@ def make_space(
         labels: the closed set.
         items: what is scored.
         levels: a label's path from the top, itself last; None: there is no hierarchy.
+        frequent: the most frequent labels of the data before any filter.
 
     Raises:
         ValueError: two labels of the closed set are the same answer.
@@ -102,7 +107,7 @@ def make_space(
     paths = [] if levels is None else [levels(name) for name in names]
     deepest = max((len(path) for path in paths), default=1)
     upper = tuple(_level(paths, depth) for depth in range(deepest - 1))
-    return Space(tuple(labels), tuple(names), index, upper)
+    return Space(tuple(labels), tuple(names), index, upper, tuple(frequent))
 
 
 def _level(paths: Sequence[tuple[str, ...]], depth: int) -> Level:
@@ -130,6 +135,8 @@ class Metric:
         reads: (item, prediction, space) → whether it can score the item.
         statistics: (items, predictions, space) → [n, k], for items that it ``reads``. Of a mean:
             the score and 1.
+        derive: (what ``statistics`` found, space) → [n, k], for metrics that follow from the same
+            statistics, which are then made once for all of them; None: they are used as found.
         value: (sums [..., k], space) → [...]; NaN where the sum leaves it undefined.
         missing: name of the message that says why it could score no item of a system that did
             answer.
@@ -149,6 +156,7 @@ class Metric:
     missing: str = "no-predictions"
     perfect: float | None = None
     requires: Mapping[str, str] = field(default_factory=dict)
+    derive: Callable[[Statistics, Space], Statistics] | None = None
 
     @property
     def lacks(self) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from kunren.config.schema import EvaluateConfig
 from kunren.errors import BrokenMetric, Problem
-from kunren.evaluation import counts, sets, statistics
+from kunren.evaluation import calibration, counts, generation, sets, statistics
 from kunren.evaluation import labels as one_label
 from kunren.evaluation import text as free_text
 from kunren.evaluation.metric import Kind, Metric, Space, Unit, make_space
@@ -34,7 +34,7 @@ KINDS: Mapping[Answers, Kind] = {
     "set": sets.KIND,
     "text": free_text.KIND,
 }
-"""The metrics of each kind of answers; ``labels.with_levels`` adds those of a hierarchy."""
+"""The metrics of each kind of answers; ``labels.of_space`` fits those of labels."""
 
 Base = Literal["model", "probe"]
 """What the system ``base`` is: the untuned model itself, or a logistic regression on its
@@ -49,6 +49,7 @@ def evaluate(
     answers: Answers,
     levels: Callable[[str], tuple[str, ...]] | None = None,
     base: Base = "model",
+    most_frequent: Sequence[str] = (),
     rounds: Sequence[Round] = (),
 ) -> dict[str, Any]:
     """Score every system on the same test items.
@@ -65,22 +66,25 @@ def evaluate(
         rounds: where the model was trained several times (folds, seeds), each training with its
             predictions. The value of "tuned" is then the mean over the seeds; what is counted by
             label is of the first one.
+        most_frequent: the five most frequent labels of the data before any filter, outside which
+            answers count as diverse (set); empty: there is no diversity.
 
     Returns:
         ``eval_metrics.json`` as DESIGN.md has it, and beside: ``items``, ``labels``, ``bootstrap``,
         ``answers``, ``base``; which metrics there are (``primary``, ``headline``, ``compared``, and
         ``metrics`` with unit and better direction); of each system ``per_label`` (label and set),
-        ``confusion`` (label) and ``frequencies`` of the predicted labels (set, with "gold"); and
-        ``rounds`` and ``spread`` where there are several rounds.
+        ``confusion`` and ``calibration`` (label; see ``calibration.table``), ``frequencies`` of the
+        predicted labels (set, with "gold") and ``generation`` (set; see ``generation.notable``);
+        ``most_frequent`` (set); and ``rounds`` and ``spread`` where there are several rounds.
 
     Raises:
         BrokenMetric: see ``check_metrics``.
     """
     rows, n_rows = statistics.group_rows([item.row_id for item in items])
-    space = make_space(labels, items, levels)
+    space = make_space(labels, items, levels, most_frequent)
     weights = statistics.bootstrap_weights(max(n_rows, 1), config.bootstrap, config.seed)
     test = Test(items, space, rows, n_rows, weights[:, :n_rows], config.seed)
-    kind = one_label.with_levels(len(space.levels)) if answers == "label" else KINDS[answers]
+    kind = one_label.of_space(space) if answers == "label" else KINDS[answers]
     again = {"tuned": repetitions(rounds)[1:]} if rounds else {}
     systems = {
         name: System(name, said, test, again.get(name, ())) for name, said in predictions.items()
@@ -151,11 +155,11 @@ def check_metrics(kind: Kind, test: Test) -> None:
     """
     items = test.items[:CHECKED]
     space = make_space(test.space.names, items)
-    space = replace(space, levels=test.space.levels)
+    space = replace(space, levels=test.space.levels, frequent=test.space.frequent)
     n = np.arange(len(items))
     gold = System(
         "gold",
-        [Prediction(item.id, item.labels or None, 1.0, (), item.answer) for item in items],
+        [_gold(item, space) for item in items],
         Test(items, space, n, len(items), np.zeros((0, len(items))), 0),
     )
     problems = []
@@ -168,6 +172,13 @@ def check_metrics(kind: Kind, test: Test) -> None:
             problems.append(Problem("evaluate.broken-metric", None, fields))
     if problems:
         raise BrokenMetric(problems)
+
+
+def _gold(item: Item, space: Space) -> Prediction:
+    """The gold answer as a system would give it that is sure of it."""
+    chosen = space.gold(item)
+    certain = tuple(float(n in chosen) for n in range(len(space.names)))
+    return Prediction(item.id, item.labels or None, 1.0, certain, item.answer)
 
 
 def _described(kind: Kind, config: EvaluateConfig) -> dict[str, Any]:
@@ -197,7 +208,13 @@ def _by_label(answers: Answers, answered: Mapping[str, System], test: Test) -> d
             name: one_label.confusion(*system.answered(counted), test.space)
             for name, system in answered.items()
         }
-        return found | {"confusion": cells}
+        binned = KINDS[answers].metrics["ece"]
+        bins = {
+            name: calibration.table(system.table(binned).found.sum(axis=0))
+            for name, system in answered.items()
+            if system.table(binned).places.size
+        }
+        return found | {"confusion": cells, "calibration": bins}
     asked = np.zeros(len(names))
     for item in test.items:
         asked[test.space.gold(item)] += 1
@@ -205,7 +222,11 @@ def _by_label(answers: Answers, answered: Mapping[str, System], test: Test) -> d
     frequencies = {
         name: counts.frequencies(total, names) for name, total in ({"gold": asked} | said).items()
     }
-    return found | {"frequencies": frequencies}
+    notable = {
+        name: generation.notable(system.by_row(counted), names) for name, system in answered.items()
+    }
+    frequent = {"most_frequent": list(test.space.frequent)}
+    return found | frequent | {"frequencies": frequencies, "generation": notable}
 
 
 def validation_metrics(
@@ -292,12 +313,15 @@ def compared(metrics: Mapping[str, Any]) -> Sequence[str]:
 def shown(metrics: Mapping[str, Any]) -> list[str]:
     """All metrics, those of the short table first."""
     first = headline(metrics)
-    return [*first, *(n for n in metrics.get("metrics", one_label.METRICS) if n not in first)]
+    scored = {name for scores in metrics["systems"].values() for name in scores}
+    known = metrics.get("metrics", [n for n in one_label.METRICS if n in scored])
+    return [*first, *(n for n in known if n not in first)]
 
 
 def unit(metrics: Mapping[str, Any], metric: str) -> Unit:
-    """What the values of a metric are."""
-    found: Unit = metrics.get("metrics", {}).get(metric, {}).get("unit", "share")
+    """What the values of a metric are; a file that does not say it is of one label an item."""
+    known = one_label.METRICS[metric].unit if metric in one_label.METRICS else "share"
+    found: Unit = metrics.get("metrics", {}).get(metric, {}).get("unit", known)
     return found
 
 
@@ -350,15 +374,17 @@ def metric_name(metric: str) -> str:
 
 def percent(share: float) -> str:
     """0.456 → ``45.6 %``."""
-    return f"{100 * share:.1f} %"
+    return f"{round(100 * share, 1) + 0.0:.1f} %"  # of a difference just below 0 no "-0.0 %"
 
 
 def number(value: float, of: Unit = "share") -> str:
-    """A value of a metric: ``45.6 %``, ``26.9`` points, or a count (``16``, ``0.35``)."""
+    """A value of a metric: ``45.6 %``, ``26.9`` points, a count (``16``, ``0.35``) or ``0.456``."""
     if of == "share":
         return percent(value)
     if of == "points":
         return f"{value:.1f}"
+    if of == "coefficient":
+        return f"{value:.3f}"
     return f"{value:.0f}" if value == round(value) else f"{value:.2f}"
 
 
@@ -366,6 +392,8 @@ def gap(difference: float, of: Unit = "share") -> str:
     """A difference, with its sign and without the unit: of shares in percentage points."""
     if of == "count":
         return f"{difference:+.2f}"
+    if of == "coefficient":
+        return f"{difference:+.3f}"
     return f"{100 * difference if of == 'share' else difference:+.1f}"
 
 

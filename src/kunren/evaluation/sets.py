@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kunren.evaluation import counts
 from kunren.evaluation.metric import (
@@ -26,53 +27,50 @@ from kunren.evaluation.metric import (
 )
 from kunren.types import Item, Prediction
 
-Score = Callable[[int, int, int], float]
-"""(hits, predicted labels, gold labels) of one item → its score."""
+Score = Callable[[Floats, Floats, Floats], Floats]
+"""(hits, predicted labels, gold labels) of items, each [n] → their scores, [n]."""
 
 
 def answered(prediction: Prediction, space: Space) -> list[int]:
     """Indices of the valid labels of a prediction, each once, in their order."""
-    found = dict.fromkeys(space.find(label) for label in prediction.labels or ())
+    found = dict.fromkeys(map(space.find, prediction.labels or ()))
     return [n for n in found if n != OUTSIDE]
 
 
-def _jaccard(hit: int, said: int, gold: int) -> float:
-    return hit / (said + gold - hit) if said or gold else 1.0
+def _jaccard(hit: Floats, said: Floats, gold: Floats) -> Floats:
+    return _share(hit, said + gold - hit, 1.0)
 
 
-def _precision(hit: int, said: int, gold: int) -> float:
-    return hit / said if said else float(not gold)
+def _precision(hit: Floats, said: Floats, gold: Floats) -> Floats:
+    return _share(hit, said, gold == 0)
 
 
-def _recall(hit: int, said: int, gold: int) -> float:
-    return hit / gold if gold else float(not said)
+def _recall(hit: Floats, said: Floats, gold: Floats) -> Floats:
+    return _share(hit, gold, said == 0)
 
 
-def _f1(hit: int, said: int, gold: int) -> float:
-    return 2 * hit / (said + gold) if said or gold else 1.0
+def _f1(hit: Floats, said: Floats, gold: Floats) -> Floats:
+    return _share(2 * hit, said + gold, 1.0)
 
 
-def _exact(hit: int, said: int, gold: int) -> float:
-    return float(hit == said == gold)
+def _exact(hit: Floats, said: Floats, gold: Floats) -> Floats:
+    return np.asarray((hit == said) & (said == gold), dtype=np.float64)
 
 
-def _length_error(_: int, said: int, gold: int) -> float:
-    return float(said - gold)
+def _length_error(_: Floats, said: Floats, gold: Floats) -> Floats:
+    return said - gold
 
 
-def _each(
-    score: Score,
-) -> Callable[[Sequence[Item], Sequence[Prediction], Space], Floats]:
-    def statistics(
-        items: Sequence[Item], predictions: Sequence[Prediction], space: Space
-    ) -> Floats:
-        found = []
-        for item, prediction in zip(items, predictions, strict=True):
-            gold, said = set(space.gold(item)), set(answered(prediction, space))
-            found.append(score(len(gold & said), len(said), len(gold)))
-        return scores(found)
+def _share(above: Floats, below: Floats, of_none: float | NDArray[np.bool_]) -> Floats:
+    """The quotient, ``of_none`` where there is nothing to divide by."""
+    return np.asarray(np.where(below == 0, of_none, above / np.where(below == 0, 1.0, below)))
 
-    return statistics
+
+def _each(score: Score) -> Callable[[Statistics, Space], Floats]:
+    def derive(counted: Statistics, _: Space) -> Floats:
+        return scores(score(*counts.sizes(counted).T))
+
+    return derive
 
 
 def label_counts(
@@ -86,6 +84,11 @@ def label_counts(
     )
 
 
+def _reads_diversity(item: Item, prediction: Prediction, space: Space) -> bool:
+    """Whether there are labels, and it is known which ones are the most frequent."""
+    return bool(space.frequent) and has_labels(item, prediction, space)
+
+
 def _invalid(_: Sequence[Item], predictions: Sequence[Prediction], __: Space) -> Floats:
     return np.array(
         [[len(p.invalid), len(p.invalid) + len(p.labels or ())] for p in predictions],
@@ -95,23 +98,25 @@ def _invalid(_: Sequence[Item], predictions: Sequence[Prediction], __: Space) ->
 
 _ROWS = ("mean-of-items", "both-empty:1", "one-empty:0")
 _VALID = ("labels:valid-only",)
+_DIVERSITY = ("outside:5-most-frequent-unfiltered", "repeated:once-an-answer", *_VALID)
 _MACRO = ("absent-from-gold:left-out", *_VALID)
 
 METRICS = by_name(
     Metric(
-        "jaccard", "share", "higher", "bounded", _ROWS, has_labels, _each(_jaccard), ratio,
-        perfect=1.0,
+        "jaccard", "share", "higher", "bounded", _ROWS, has_labels, label_counts, ratio,
+        perfect=1.0, derive=_each(_jaccard),
     ),
     Metric(
-        "precision", "share", "higher", "bounded", _ROWS, has_labels, _each(_precision), ratio,
-        perfect=1.0,
+        "precision", "share", "higher", "bounded", _ROWS, has_labels, label_counts, ratio,
+        perfect=1.0, derive=_each(_precision),
     ),
     Metric(
-        "recall", "share", "higher", "bounded", _ROWS, has_labels, _each(_recall), ratio,
-        perfect=1.0,
+        "recall", "share", "higher", "bounded", _ROWS, has_labels, label_counts, ratio,
+        perfect=1.0, derive=_each(_recall),
     ),
     Metric(
-        "f1", "share", "higher", "bounded", _ROWS, has_labels, _each(_f1), ratio, perfect=1.0
+        "f1", "share", "higher", "bounded", _ROWS, has_labels, label_counts, ratio,
+        perfect=1.0, derive=_each(_f1),
     ),
     Metric(
         "micro_f1", "share", "higher", "corpus", _VALID, has_labels, label_counts, counts.micro_f1,
@@ -122,8 +127,12 @@ METRICS = by_name(
         perfect=1.0,
     ),
     Metric(
-        "exact_match", "share", "higher", "hit", _VALID, has_labels, _each(_exact), ratio,
-        perfect=1.0,
+        "exact_match", "share", "higher", "hit", _VALID, has_labels, label_counts, ratio,
+        perfect=1.0, derive=_each(_exact),
+    ),
+    Metric(
+        "diversity", "share", "higher", "corpus", _DIVERSITY, _reads_diversity, label_counts,
+        counts.diversity, "no-frequent",
     ),
     Metric(
         "top1_share", "share", "lower", "corpus", _VALID, has_labels, label_counts,
@@ -143,7 +152,7 @@ METRICS = by_name(
     ),
     Metric(
         "length_error", "count", None, "free", ("predicted-minus-gold", *_VALID), has_labels,
-        _each(_length_error), ratio, perfect=0.0,
+        label_counts, ratio, perfect=0.0, derive=_each(_length_error),
     ),
     Metric(
         "invalid_rate", "share", "lower", "corpus", ("of:generated-pieces",), has_text, _invalid,
@@ -155,7 +164,7 @@ KIND = Kind(
     metrics=METRICS,
     primary="jaccard",
     right="exact_match",
-    headline=("jaccard", "micro_f1", "exact_match", "top1_share"),
+    headline=("jaccard", "micro_f1", "exact_match", "diversity", "top1_share"),
     compared=("jaccard", "micro_f1", "macro_f1"),
     validation=("jaccard", "micro_f1", "macro_f1", "exact_match", "top1_share"),
 )

@@ -43,11 +43,14 @@ class Table:
     found: Statistics
 
 
+Made = Callable[..., Statistics]
+
+
 class System:
     """What one system said to the test items.
 
     Metrics with the same statistics (all that follow from how often each label was predicted)
-    share them: they are made once.
+    share them: they are made once, summed by row once, and resampled once.
 
     Attributes:
         name: its key in ``eval_metrics.json``.
@@ -67,7 +70,12 @@ class System:
         self.repeats = (self, *(System(name, other, test) for other in again))
         self._test = test
         self._said = [by_id.get(item.id) for item in test.items]
-        self._tables: dict[tuple[Callable[..., bool], Callable[..., Statistics]], Table] = {}
+        self._places: dict[Callable[..., bool], Indices] = {}
+        self._found: dict[tuple[Made, bytes], Statistics] = {}
+        self._tables: dict[tuple[Callable[..., bool], Made, Made | None], Table] = {}
+        self._by_row: dict[tuple[Callable[..., bool], Made, Made | None], Statistics] = {}
+        self._sums: tuple[object, Floats] | None = None
+        self._values: dict[str, Floats] = {}
 
     def answered(self, metric: Metric) -> tuple[list[Item], list[Prediction]]:
         """The items that the metric can score, and what was said to them."""
@@ -77,19 +85,31 @@ class System:
 
     def table(self, metric: Metric) -> Table:
         """The metric's statistics of these items."""
-        key = (metric.reads, metric.statistics)
+        key = (metric.reads, metric.statistics, metric.derive)
         if key not in self._tables:
-            test = self._test
+            places, found = self._statistics(metric)
+            if metric.derive is not None:
+                found = metric.derive(found, self._test.space)
+            self._tables[key] = Table(places, found)
+        return self._tables[key]
+
+    def _statistics(self, metric: Metric) -> tuple[Indices, Statistics]:
+        """Places of the items that the metric reads, and what its ``statistics`` says of them."""
+        test = self._test
+        if metric.reads not in self._places:
             known = [
-                (n, item, said)
+                n
                 for n, (item, said) in enumerate(zip(test.items, self._said, strict=True))
                 if said is not None and metric.reads(item, said, test.space)
             ]
-            places = np.asarray([n for n, _, _ in known], dtype=np.int64)
-            items, predictions = [i for _, i, _ in known], [p for _, _, p in known]
-            found = metric.statistics(items, predictions, test.space)
-            self._tables[key] = Table(places, found)
-        return self._tables[key]
+            self._places[metric.reads] = np.asarray(known, dtype=np.int64)
+        places = self._places[metric.reads]
+        key = (metric.statistics, places.tobytes())
+        if key not in self._found:
+            predictions = [p for n in places if (p := self._said[n]) is not None]
+            items = [test.items[n] for n in places]
+            self._found[key] = metric.statistics(items, predictions, test.space)
+        return places, self._found[key]
 
     def by_row(self, metric: Metric, among: Indices | None = None) -> Statistics:
         """The metric's statistics summed within rows; of the items in ``among`` only, if given."""
@@ -98,7 +118,36 @@ class System:
         if among is not None and len(among) < len(places):
             kept = np.flatnonzero(np.isin(places, among))
             places, found = places[kept], found[kept]
-        return statistics.sum_by_row(found, self._test.rows[places], self._test.n_rows)
+            return statistics.sum_by_row(found, self._test.rows[places], self._test.n_rows)
+        key = (metric.reads, metric.statistics, metric.derive)
+        if key not in self._by_row:
+            summed = statistics.sum_by_row(found, self._test.rows[places], self._test.n_rows)
+            self._by_row[key] = summed
+        return self._by_row[key]
+
+    def resampled(self, metric: Metric, among: Indices | None = None) -> Floats:
+        """The metric's value in each resample of rows, and of repetitions where there are several.
+
+        Of the items in ``among`` only, if given; [resamples].
+        """
+        values = [one._resampled(metric, among) for one in self.repeats]
+        if len(values) == 1:
+            return values[0]
+        test = self._test
+        drawn = statistics.repeat_weights(len(values), len(test.weights), test.seed).T
+        return np.asarray(np.where(drawn > 0, drawn * np.stack(values), 0.0).sum(axis=0))
+
+    def _resampled(self, metric: Metric, among: Indices | None) -> Floats:
+        test = self._test
+        if among is not None and len(among) < len(self.table(metric).places):
+            return metric.value(test.weights @ self.by_row(metric, among), test.space)
+        if metric.name not in self._values:
+            by_row = self.by_row(metric)
+            # Of one statistic at a time: with thousands of labels the sums are large.
+            if self._sums is None or self._sums[0] is not by_row:
+                self._sums = (by_row, test.weights @ by_row)
+            self._values[metric.name] = metric.value(self._sums[1], test.space)
+        return self._values[metric.name]
 
 
 def score(test: Test, system: System, metric: Metric, why_missing: Callable[[], str]) -> Score:
@@ -125,7 +174,7 @@ def score(test: Test, system: System, metric: Metric, why_missing: Callable[[], 
     if metric.part == "distinct":
         said = text("evaluate.no-interval-distinct")
         return Score(value, None, n, left_out, signature, said)
-    interval = statistics.percentile_interval(_resampled(test, metric, by_row))
+    interval = statistics.percentile_interval(system.resampled(metric))
     if interval is None and metric.part in ("hit", "bounded"):
         interval = _exact(metric, value, by_row[0])
     reason = text("evaluate.no-interval") if interval is None else None
@@ -136,15 +185,6 @@ def _value(test: Test, metric: Metric, repeats: Sequence[Statistics]) -> Floats:
     """The mean value of the repetitions."""
     values = [metric.value(found.sum(axis=0), test.space) for found in repeats]
     return np.asarray(np.mean(values, axis=0))
-
-
-def _resampled(test: Test, metric: Metric, repeats: Sequence[Statistics]) -> Floats:
-    """The same in each resample of rows and, if there are several, of repetitions: [resamples]."""
-    values = [metric.value(test.weights @ found, test.space) for found in repeats]
-    if len(repeats) == 1:
-        return values[0]
-    drawn = statistics.repeat_weights(len(repeats), len(test.weights), test.seed).T
-    return np.asarray(np.where(drawn > 0, drawn * np.stack(values), 0.0).sum(axis=0))
 
 
 def _exact(metric: Metric, value: float, by_row: Floats) -> tuple[float, float] | None:
@@ -175,7 +215,7 @@ def compare(test: Test, a: System, b: System, metric: Metric) -> Paired | None:
     difference = float(_value(test, metric, of_a) - _value(test, metric, of_b))
     if np.isnan(difference):
         return None
-    resampled = _resampled(test, metric, of_a) - _resampled(test, metric, of_b)
+    resampled = a.resampled(metric, both) - b.resampled(metric, both)
     interval = statistics.percentile_interval(resampled) or (difference, difference)
     times = max(len(of_a), len(of_b))
     if metric.part == "hit" and times == 1:

@@ -1,4 +1,4 @@
-"""Pictures of a run: loss curve, label frequency, confusion. PNG bytes, the same for the same run.
+"""Pictures of a run: loss curve, labels, calibration, confusion. PNG bytes, the same each time.
 
 matplotlib is used through its objects alone, without pyplot's global state, and with the Japanese
 font that matplotlib-fontja brings, so that no font of the machine matters.
@@ -20,7 +20,8 @@ from matplotlib import font_manager
 from matplotlib.figure import Figure
 
 from kunren.config.schema import LOWER_IS_BETTER
-from kunren.evaluation.score import metric_name, system_name
+from kunren.evaluation.score import metric_name, percent, system_name
+from kunren.evaluation.statistics import exact_interval
 from kunren.messages import text
 from kunren.records.predictions import Predicted
 from kunren.records.trainlog import Epoch
@@ -212,6 +213,56 @@ def score_distribution(rows: Sequence[Predicted]) -> bytes | None:
     axes.set_ylabel(text("record.test-items"))
     axes.yaxis.get_major_locator().set_params(integer=True)
     axes.legend(frameon=False)
+    return _png(figure)
+
+
+@_styled
+def reliability(bins: Sequence[Mapping[str, Any]], error: float | None) -> bytes | None:
+    """How often answers are right, by how probable the tuned model calls them.
+
+    Below the diagonal the model is too sure. Beside each bar stands the exact 95 % interval of its
+    accuracy, so that a bin of three answers is not taken for more than that; the lower half shows
+    how many answers there are.
+
+    Args:
+        bins: ``calibration.tuned`` of ``eval_metrics.json``.
+        error: the expected calibration error.
+    """
+    if not bins or error is None:
+        return None
+    figure = Figure(figsize=(5.4, 5.8), layout="constrained", dpi=DPI)
+    axes, below = figure.subplots(2, sharex=True, height_ratios=[4, 1])
+    width = [found["hi"] - found["lo"] for found in bins]
+    middle = [(found["lo"] + found["hi"]) / 2 for found in bins]
+    right = np.array([found["accuracy"] for found in bins])
+    axes.bar(middle, right, [0.9 * w for w in width], color=TUNED, alpha=0.35)
+    counts = [found["count"] for found in bins]
+    hits = [round(found["accuracy"] * found["count"]) for found in bins]
+    ends = np.array([exact_interval(h, n) for h, n in zip(hits, counts, strict=True)]).T
+    at = [found["confidence"] for found in bins]
+    axes.errorbar(
+        at,
+        right,
+        yerr=abs(ends - right),
+        fmt="o",
+        color=TUNED,
+        ecolor=TRAIN,
+        capsize=3,
+        label=text("record.bin-accuracy"),
+    )
+    axes.plot([0, 1], [0, 1], color=KEPT, lw=1, ls="--", label=text("record.diagonal"))
+    axes.set(xlim=(0, 1), ylim=(0, 1.02), ylabel=metric_name("accuracy"))
+    axes.set_title(
+        text("record.chart-ece", ece=percent(error), count=sum(counts)), loc="left", fontsize=10
+    )
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), fontsize=9)
+    bars = below.bar(middle, counts, [0.9 * w for w in width], color=GOLD)
+    below.bar_label(bars, fontsize=8)
+    below.set(xlabel=text("record.confidence"), ylabel=text("record.answers-count"))
+    below.margins(y=0.3)
+    below.yaxis.get_major_locator().set_params(integer=True)
+    for part in (axes, below):
+        part.spines[["top", "right"]].set_visible(False)
     return _png(figure)
 
 

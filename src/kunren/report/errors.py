@@ -10,10 +10,10 @@ from typing import Any
 import emoji
 
 from kunren.evaluation.metric import answer_key
-from kunren.evaluation.score import number, percent
+from kunren.evaluation.score import number, p_value, percent
 from kunren.messages import text
 from kunren.report.format import Table, clip, joined, shown
-from kunren.report.samples import Rows, too_often
+from kunren.report.samples import Rows
 
 MOST = 10
 """Lines of a table of errors."""
@@ -73,6 +73,28 @@ def weakest(rows: Rows) -> Table | None:
         for name, said in missed[:MOST]
     ]
     return Table([text(f"record.{name}") for name in names], lines, "lrrrrr")
+
+
+def unbalanced(rows: Rows) -> Table | None:
+    """Labels that the tuned model predicts more or less often than gold has them, beyond chance.
+
+    None: there is no such label, or the record is of before this was tested.
+    """
+    found = (rows.facts.metrics or {}).get("generation", {}).get("tuned", ())
+    if not found:
+        return None
+    columns = [text(f"record.{name}") for name in ("label", "gold", "predicted", "ratio", "p")]
+    lines = [
+        [
+            one["label"],
+            str(one["gold"]),
+            str(one["predicted"]),
+            "—" if one["ratio"] is None else text("record.times", ratio=f"{one['ratio']:.2f}"),
+            p_value(one["p"]).removeprefix("p = ").removeprefix("p "),
+        ]
+        for one in found[:MOST]
+    ]
+    return Table(columns, lines, "lrrrr")
 
 
 def outside(rows: Rows) -> Outside | None:
@@ -165,10 +187,6 @@ def _of_labels(rows: Rows) -> Iterator[str]:
 
 
 def _of_sets(rows: Rows) -> Iterator[str]:
-    often = [x for x, _ in rows.said.most_common() if too_often(x, rows.said, rows.gold)][:5]
-    if often:
-        counts = text("record.list").join(f"{x} {rows.said[x]} / {rows.gold[x]}" for x in often)
-        yield text("record.trend-too-often", labels=joined(often), counts=counts)
     never = [x for x, _ in rows.gold.most_common() if x in rows.trained and not rows.said[x]]
     if never:
         yield text("record.trend-never", count=len(never), labels=joined(never[:MOST]))

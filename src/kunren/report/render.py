@@ -82,6 +82,10 @@ def _charts(facts: Facts) -> dict[str, bytes]:
         if facts.answers == "text"
         else charts.label_frequency(rows.gold, rows.said, labels),
         "confusion": charts.confusion(cells, labels),
+        "calibration": charts.reliability(
+            metrics.get("calibration", {}).get("tuned", ()),
+            metrics.get("systems", {}).get("tuned", {}).get("ece", {}).get("value"),
+        ),
         "scores": charts.score_distribution(facts.predictions or ())
         if facts.answers == "text"
         else None,

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from kunren.evaluation import counts
-from kunren.evaluation.metric import Space
+from kunren.evaluation.calibration import by_chance
+from kunren.evaluation.metric import Space, answer_key
 from kunren.evaluation.score import (
     best_baseline,
     cell,
@@ -31,6 +32,7 @@ from kunren.records.predictions import Predicted
 from kunren.report.format import Table
 
 _OF_COUNTS = {
+    "diversity": counts.diversity,
     "top1_share": counts.top1_share,
     "unique_labels": counts.unique_labels,
     "coverage": counts.coverage,
@@ -74,15 +76,12 @@ def caveats(facts: Facts) -> list[str]:
 
 
 def table(metrics: Mapping[str, Any]) -> Table:
-    """The main table: of one label all metrics, else those of the headline, with intervals."""
-    names = shown(metrics) if metrics.get("answers", "label") == "label" else headline(metrics)
-    return _table(metrics, _scored(metrics, names), intervals=True)
+    """The main table: the metrics of the headline, with intervals."""
+    return _table(metrics, _scored(metrics, headline(metrics)), intervals=True)
 
 
 def others(metrics: Mapping[str, Any]) -> Table | None:
     """The metrics that are in no other table, without intervals."""
-    if metrics.get("answers", "label") == "label":
-        return None
     left = [n for n in shown(metrics) if n not in headline(metrics) and n not in SPREAD]
     names = _scored(metrics, left)
     return _table(metrics, names, intervals=False) if names else None
@@ -141,7 +140,7 @@ def spread(metrics: Mapping[str, Any]) -> Table | None:
     counted: Mapping[str, Mapping[str, int]] = metrics.get("frequencies", {})
     if not counted.get("gold"):
         return None
-    names = [n for n in SPREAD if n in metrics.get("metrics", {})]
+    names = _scored(metrics, [n for n in SPREAD if n in metrics.get("metrics", {})])
     columns = [text("record.system"), text("record.commonest"), *(metric_name(n) for n in names)]
     rows = []
     for system in ("gold", *(s for s in metrics["systems"] if s in counted)):
@@ -151,7 +150,7 @@ def spread(metrics: Mapping[str, Any]) -> Table | None:
         line.append(_commonest(frequencies) or "—")
         for name in names:
             value = (
-                _of_gold(name, frequencies, metrics["labels"])
+                _of_gold(name, frequencies, metrics)
                 if of_gold
                 else metrics["systems"][system][name]["value"]
             )
@@ -161,11 +160,13 @@ def spread(metrics: Mapping[str, Any]) -> Table | None:
     return Table(columns, rows, "ll" + "r" * len(names), frozenset(marked))
 
 
-def _of_gold(name: str, frequencies: Mapping[str, int], labels: Sequence[str]) -> float | None:
+def _of_gold(name: str, frequencies: Mapping[str, int], metrics: Mapping[str, Any]) -> float | None:
     """Gold's own value of a metric of ``SPREAD``; None where it is undefined."""
     said = np.array(list(frequencies.values()), dtype=np.float64)
     none = np.zeros_like(said)
-    space = Space(tuple(labels), tuple(frequencies), {})
+    index = {answer_key(label): n for n, label in enumerate(frequencies)}
+    frequent = tuple(metrics.get("most_frequent", ()))
+    space = Space(tuple(metrics["labels"]), tuple(frequencies), index, frequent=frequent)
     value = float(_OF_COUNTS[name](np.concatenate([none, said, none]), space))
     return value if math.isfinite(value) else None
 
@@ -195,6 +196,35 @@ def spread_said(facts: Facts) -> list[str]:
     if (facts.config or {}).get("model", {}).get("family") == "encoder":
         found.append(text("record.spread-encoder"))
     return found
+
+
+def calibration(metrics: Mapping[str, Any]) -> list[str]:
+    """Whether the tuned model is as often right as it is sure, as far as the rows can tell."""
+    scores = metrics["systems"].get("tuned", {})
+    bins = metrics.get("calibration", {}).get("tuned")
+    apart, error = scores.get("confidence_gap"), scores.get("ece")
+    if not bins or not apart or not error:
+        return []
+    low, high = apart["ci95"] or (apart["value"], apart["value"])
+    kind = "over" if low > 0 else "under" if high < 0 else "unclear"
+    count = sum(found["count"] for found in bins)
+    sure = sum(found["count"] * found["confidence"] for found in bins) / count
+    return [
+        text(
+            f"record.calibration-{kind}",
+            count=count,
+            confidence=number(sure),
+            accuracy=number(sure - apart["value"]),
+            gap=gap(abs(apart["value"])).lstrip("+"),
+            interval=f"[{gap(low)}, {gap(high)}]",
+        ),
+        text(
+            "record.calibration-error",
+            ece=number(error["value"]),
+            chance=number(by_chance(bins)),
+            count=count,
+        ),
+    ]
 
 
 def notes(metrics: Mapping[str, Any], rows: Sequence[Predicted]) -> list[str]:

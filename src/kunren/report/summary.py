@@ -42,6 +42,7 @@ class Summary:
     results: Table | None
     compared: Table | None
     others: Table | None
+    calibration: Sequence[str]
     spread: Table | None
     spread_said: Sequence[str]
     results_notes: Sequence[str]
@@ -54,6 +55,7 @@ class Summary:
     trends: Sequence[str]
     confusions: Table | None
     weakest: Table | None
+    unbalanced: Table | None
     outside: Table | None
     outside_said: str | None
     findings: Sequence[tuple[str, str]]
@@ -89,6 +91,7 @@ def summarise(facts: Facts) -> Summary:
         results=results.table(metrics) if metrics else None,
         compared=results.differences(metrics) if metrics else None,
         others=results.others(metrics) if metrics else None,
+        calibration=results.calibration(metrics) if metrics else (),
         spread=results.spread(metrics) if metrics else None,
         spread_said=results.spread_said(facts),
         results_notes=results.notes(metrics, facts.predictions or ()) if metrics else (),
@@ -101,6 +104,7 @@ def summarise(facts: Facts) -> Summary:
         trends=errors.trends(rows),
         confusions=errors.confusions(rows),
         weakest=errors.weakest(rows),
+        unbalanced=errors.unbalanced(rows),
         outside=outside.table if outside else None,
         outside_said=outside.said if outside else None,
         findings=[(finding["severity"], finding["message"]) for finding in findings],
