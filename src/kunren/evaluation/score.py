@@ -15,6 +15,7 @@ from kunren.evaluation import counts, sets, statistics
 from kunren.evaluation import labels as one_label
 from kunren.evaluation import text as free_text
 from kunren.evaluation.metric import Kind, Metric, Space, Unit, make_space
+from kunren.evaluation.register import beside_gold
 from kunren.evaluation.systems import System, Test, compare, score
 from kunren.messages import language, text
 from kunren.tasks import Answers
@@ -65,7 +66,8 @@ def evaluate(
         ``eval_metrics.json`` as DESIGN.md has it, and beside: ``items``, ``labels``, ``bootstrap``,
         ``answers``, ``base``; which metrics there are (``primary``, ``headline``, ``compared``, and
         ``metrics`` with unit and better direction); of each system ``per_label`` (label and set),
-        ``confusion`` (label) and ``frequencies`` of the predicted labels (set, with "gold").
+        ``confusion`` (label) and ``frequencies`` of the predicted labels (set, with "gold");
+        ``register`` (text, see ``register.beside_gold``).
     """
     rows, n_rows = statistics.group_rows([item.row_id for item in items])
     space = make_space(labels, items, levels)
@@ -116,6 +118,7 @@ def evaluate(
         "systems": scored,
         "paired": paired,
         **(_by_label(answers, answered, test) if answers != "text" else {}),
+        **({"register": beside_gold(test, answered.get("tuned"))} if answers == "text" else {}),
     }
 
 

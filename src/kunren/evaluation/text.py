@@ -9,6 +9,7 @@ from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING
 
+from kunren.evaluation import register
 from kunren.evaluation.metric import (
     Floats,
     Kind,
@@ -108,6 +109,7 @@ METRICS = by_name(
     Metric(
         "empty_rate", "share", "lower", "hit", (), has_text, _each(_empty), ratio, perfect=0.0
     ),
+    *register.METRICS.values(),
 )  # fmt: skip
 
 KIND = Kind(
