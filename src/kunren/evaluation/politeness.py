@@ -2,8 +2,9 @@
 
 The categories are those of 敬語の指針 (文化審議会 2007, chapter 2): polite is 丁寧語, honorific is
 尊敬語, humble is 謙譲語Ⅰ and 謙譲語Ⅱ (丁重語); 美化語 (お茶, お料理する) is none of them. Only
-predicates count, not nouns (お名前, ご住所, 弊社): whether a noun honours or merely adorns depends on
-whose it is, which the words do not say.
+predicates count, not nouns (お名前, ご住所, 弊社): whether a noun honours or merely adorns depends
+on whose it is, which the words do not say. ください after て, a plain request, is polite but not
+honorific.
 
 What each rule misses and mistakes is measured on hand-annotated sentences in
 ``docs/guide/register.md``.
@@ -14,85 +15,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kunren.evaluation.sentences import without_remark
+from kunren.evaluation import keigo
+from kunren.evaluation.sentences import without_quotations, without_remark
 from kunren.evaluation.words import Word, words
 
 _POLITE = ("助動詞-デス", "助動詞-マス")
-
-_HONORIFIC = frozenset({"いらっしゃる", "仰る", "為さる", "下さる", "召し上がる", "召す", "仰せ"})
-"""Lemmas that are 尊敬語 by themselves (特定形)."""
-
-_HUMBLE = frozenset(
-    {
-        "致す", "申す", "申し上げる", "頂く", "伺う", "存ずる", "存じ上げる", "差し上げる", "承る",
-        "畏まる", "賜わる",
-    }
-)  # fmt: skip
-"""Lemmas that are 謙譲語 by themselves (特定形)."""
-
-_HUMBLE_NOUNS = frozenset(
-    {"拝見", "拝読", "拝借", "拝聴", "拝受", "拝察", "拝命", "拝謁", "拝観", "頂戴"}
-)
-"""Nouns that make 謙譲語 with する or いたす."""
-
-_HUMBLE_PHRASES = (("目", "掛かる"), ("目", "掛ける"), ("御覧", "入れる"), ("耳", "入れる"))
-"""Noun and verb of お目にかかる and the like."""
-
-_ADORNED = frozenset(
-    {
-        "料理", "掃除", "洗濯", "買い物", "散歩", "昼寝", "勉強", "着替え", "仕事", "化粧", "洒落",
-        "稽古", "弁当", "食事", "喋り", "茶", "遊戯", "風呂", "留守番", "出掛け",
-    }
-)  # fmt: skip
-"""With お and する these are 美化語: nobody is the target of the deed."""
-
-_NOT_DEEDS = frozenset(
-    {
-        "世話", "迷惑", "厄介", "面倒", "参考", "荷物", "馳走", "邪魔", "得", "祭り", "釣り", "知らせ",
-        "祝い", "守り", "土産", "仲間", "負担", "損", "縁", "手数",
-    }
-)  # fmt: skip
-"""With お or ご and になる these become something; nobody is honoured for doing it."""
-
-_STATES = frozenset(
-    {
-        "持つ", "持ち", "待つ", "待ち", "探す", "探し", "困る", "困り", "求める", "求め", "帰る", "帰り",
-        "悩む", "悩み", "住む", "住まい", "泊まる", "泊まり", "急ぐ", "急ぎ", "使う", "使い", "越す",
-        "出でる", "見える", "召し", "分かる", "分かり", "済む", "済み", "望む", "望み", "気付き", "感じ",
-        "勤める", "勤め", "連れる", "連れ", "決まる", "決まり", "考える", "考え", "疲れる", "疲れ",
-        "休む", "休み", "存ずる", "存知", "希望", "検討", "心配", "不満", "存じ", "出掛ける", "出掛け",
-        "喜ぶ", "喜び", "過ごす", "過ごし", "出席", "欠席", "在宅", "滞在", "御覧", "納得", "承知",
-    }
-)  # fmt: skip
-"""What one says of another person with お/ご〜だ, お/ご〜の方: 尊敬語 in its nominal form."""
-
-_PERSONS = frozenset({"方", "方々", "客", "皆", "皆様", "皆さん", "様"})
-
-_TITLES = frozenset(
-    {
-        "様", "さん", "氏", "殿", "先生", "社長", "部長", "課長", "係長", "会長", "店長", "教授", "監督",
-        "先輩", "館長", "院長", "校長", "園長", "局長", "所長", "専務", "常務", "理事", "陛下", "殿下",
-        "総理", "大臣", "上司", "方", "皆様", "皆さん", "委員", "医師", "恩師", "支店", "次長", "議長",
-        "会頭", "住職", "主任", "頭取", "師匠", "棟梁", "女将",
-    }
-)  # fmt: skip
-"""Words for persons whose deeds 〜(ら)れる honours."""
-
-_SUFFERED = frozenset(
-    {
-        "知る", "選ぶ", "呼ぶ", "叱る", "怒る", "褒める", "誘う", "頼む", "招く", "選出", "表彰", "逮捕",
-        "解任", "招待", "紹介", "保護", "任命", "指名", "処分", "起訴", "批判", "評価", "尊敬", "指定",
-        "限る", "含む", "騙す", "殺す", "愛する", "惜しむ", "慕う", "襲う", "雇う", "抽選", "派遣",
-        "推薦", "認定", "登用", "抜擢", "告訴", "救助", "診断", "課す", "許す", "定める", "嫌う", "疑う",
-    }
-)  # fmt: skip
-"""Verbs that a person with (ら)れる suffers rather than does."""
-
-_EITHER = frozenset({"来る", "出る", "始める", "述べる", "勤める", "務める", "辞める", "続ける", "迎える"})
-"""Of the verbs whose られる may also mean ability, those that honour where the subject is one."""
-
-_ALWAYS = frozenset({"亡くなる"})
-"""Verbs that nothing but honour puts into (ら)れる."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +28,8 @@ class Register:
 
     Attributes:
         polite: its predicate is in the polite style (です・ます体).
-        honorific: 尊敬語 stands anywhere in it.
-        humble: 謙譲語 stands anywhere in it.
+        honorific: 尊敬語 stands anywhere in it, but for quotations.
+        humble: 謙譲語 stands anywhere in it, but for quotations.
     """
 
     polite: bool
@@ -112,43 +39,46 @@ class Register:
 
 def register(sentence: str) -> Register:
     """The register of one sentence, see ``sentences.sentences``."""
-    found = words(sentence)
+    told = without_quotations(sentence)
+    found = words(told)
     places = range(len(found))
     return Register(
-        polite=_is_polite(words(without_remark(sentence))),
+        polite=_is_polite(words(without_remark(told))),
         honorific=any(_is_honorific(found, n) for n in places),
         humble=any(_is_humble(found, n) for n in places),
+    )
+
+
+def is_reply(sentence: str) -> bool:
+    """Whether a sentence is はい, いいえ or the like and nothing else."""
+    return all(
+        word.lemma in keigo.REPLIES or word.pos[0] in ("補助記号", "記号")
+        for word in words(sentence)
     )
 
 
 def _is_polite(found: Sequence[Word]) -> bool:
     """Whether the last predicate is です, ます or ございます, or a request that goes with them.
 
-    です and ます in the middle count for nothing: 高いですから買わない。 is plain. What may follow them
-    is passed over: particles that end a sentence or leave it open (ですね, ますので), た and ん, and a
-    part put last (いいですね、これ。).
+    です and ます in the middle count for nothing: 高いですから買わない。 is plain. What may follow
+    them is passed over: particles that end a sentence or leave it open (ですね, ますので), た and
+    ん, and a part put last (いいですね、これ。).
     """
     for n in reversed(range(len(found))):
-        if _marks_polite(found, n):
+        if _marks_polite(found[n]):
             return True
-        if not _may_follow(found, n):
+        if not _may_follow(found[n]):
             return _is_inverted(found[: n + 1])
     return False
 
 
-def _marks_polite(found: Sequence[Word], n: int) -> bool:
-    word = found[n]
+def _marks_polite(word: Word) -> bool:
     if word.kind in _POLITE:
-        return True
-    if word.form != "命令形":
-        return False
-    # 下さい goes with です・ます, as ごめんなさい, おやすみなさい, おかえりなさい do; なさい itself commands.
-    greets = n > 0 and found[n - 1].lemma in {"御免", "休む", "休み", "帰る", "帰り"}
-    return word.lemma == "下さる" or (word.lemma == "為さる" and greets)
+        return not word.surface.startswith("っす")  # すごいっす: casual, though short for です
+    return word.lemma == "下さる" and word.form == "命令形"
 
 
-def _may_follow(found: Sequence[Word], n: int) -> bool:
-    word = found[n]
+def _may_follow(word: Word) -> bool:
     if word.pos[0] in ("補助記号", "記号", "空白", "感動詞") or word.surface.strip("wｗ笑草") == "":
         return True
     if word.pos[0] == "助動詞":
@@ -175,7 +105,7 @@ def _is_inverted(found: Sequence[Word]) -> bool:
 def _closes(found: Sequence[Word]) -> bool:
     """Whether these words end with a polite predicate in a form that can end a sentence."""
     for n in reversed(range(len(found))):
-        if _marks_polite(found, n):
+        if _marks_polite(found[n]):
             return found[n].form.startswith(("終止形", "意志推量形", "命令形", "連用形"))
         word = found[n]
         if word.pos[1:2] != ("終助詞",) and word.lemma not in ("た", "ず"):
@@ -185,58 +115,79 @@ def _closes(found: Sequence[Word]) -> bool:
 
 def _is_honorific(found: Sequence[Word], n: int) -> bool:
     word = found[n]
-    if word.lemma in _HONORIFIC:
+    if word.lemma == "下さる" and (word.form == "命令形" or _follows(found, n, ("ます",))):
+        return _is_request(found, n)
+    if word.lemma in keigo.HONORIFIC:
         return not (word.lemma == "為さる" and word.form == "命令形")
     if word.lemma == "成す" and _follows(found, n, ("れる",)):
         return _prefixed(found, n) is not None  # なされる, which UniDic takes for 成される
     if word.lemma == "成る":
         stem = _prefixed(found, _before_particles(found, n))
-        return stem is not None and _is_deed(stem) and stem.lemma not in _NOT_DEEDS
+        return stem is not None and _is_deed(stem) and stem.lemma not in keigo.NOT_DEEDS
     if word.lemma == "御覧" or (n > 0 and found[n - 1].lemma == "御"):
         return _is_state(found, n)
     return word.lemma in ("れる", "られる") and _honours(found, n)
 
 
+def _is_request(found: Sequence[Word], n: int) -> bool:
+    """Whether ください or くださいます honours: not in 〜てください, a plain request."""
+    asks = found[n].form == "命令形" or found[n + 1].form == "命令形"
+    return not asks or _prefixed(found, n) is not None
+
+
 def _is_state(found: Sequence[Word], n: int) -> bool:
     """お/ご〜だ and お/ご〜の方: 尊敬語 in its nominal form, of the stem at ``n``."""
-    if found[n].lemma not in _STATES or n + 1 >= len(found):
+    if n + 1 >= len(found):
         return False
     after = found[n + 1]
+    if after.lemma == "です" and _follows(found, n + 1, ("か",)):
+        stem = found[n].lemma
+        return _is_deed(found[n]) and stem not in keigo.NOT_DEEDS and stem not in keigo.ADORNED
+    if found[n].lemma not in keigo.STATES:
+        return False
     if after.pos[0] == "助動詞":
         return after.lemma in ("だ", "です", "てる")  # UniDic takes お持ちでない for でる
     if after.surface != "の":
         return False
     rest = found[n + 2 : n + 4]
-    named = any(word.lemma in _PERSONS for word in rest)
+    named = any(word.lemma in keigo.PERSONS for word in rest)
     return named or any(word.lemma in ("際", "場合", "通り", "時", "様") for word in rest[:1])
 
 
 def _honours(found: Sequence[Word], n: int) -> bool:
     """Whether the れる or られる at ``n`` honours, and is not passive, ability or spontaneity.
 
-    The form does not tell. It is taken for 尊敬語 where a person of rank does it (部長が話された) or
-    where it describes one (希望される方), unless somebody is named who does it to that person
-    (部長は社長に呼ばれた) or the verb is one that is suffered; of られる, which may mean ability, only
-    with a few verbs. An unnamed subject (何時に来られますか) is missed.
+    The form does not tell. It is taken for 尊敬語 where a person of rank does it (部長が話された),
+    where it describes one (希望される方) or where the hearer is asked (どうされましたか), unless
+    somebody is named who does it to that person (部長は社長に呼ばれた) or the verb is one that is
+    suffered; of られる, which may mean ability, only with a few verbs.
     """
     verb = found[n - 1] if n else None
     if verb is None or verb.pos[0] != "動詞":
         return False
-    if verb.lemma in _ALWAYS or _is_oru(verb):
+    if verb.lemma in keigo.ALWAYS or _is_oru(verb):
         return True
     deed = found[n - 2] if verb.lemma == "為る" and n > 1 else verb
-    if deed.lemma in _SUFFERED:
+    if deed.lemma in keigo.SUFFERED:
         return False
-    if found[n].lemma == "られる" and verb.lemma not in _EITHER:
+    how = deed is not verb and found[n - 2].lemma in ("如何", "どう")
+    if (how or verb.lemma in keigo.ASKED) and _asks(found, n):
+        return True
+    if found[n].lemma == "られる" and verb.lemma not in keigo.EITHER:
         return False
     return _describes_person(found, n) or _done_by_person(found, n - 1)
+
+
+def _asks(found: Sequence[Word], n: int) -> bool:
+    """Whether ます and か follow: どうされましたか asks about the hearer's deed."""
+    return _follows(found, n, ("ます",)) and any(word.surface == "か" for word in found[n + 2 :])
 
 
 def _describes_person(found: Sequence[Word], n: int) -> bool:
     after = list(found[n + 1 : n + 5])
     while after and (after[0].lemma in ("た", "て", "居る", "てる", "御")):
         after.pop(0)
-    if not after or after[0].lemma not in _PERSONS:
+    if not after or after[0].lemma not in keigo.PERSONS:
         return False
     compared = [word.lemma for word in found[n + 1 :]][:6]
     return not ("方" in compared and "良い" in compared)  # 言われた方がいい
@@ -248,7 +199,7 @@ def _done_by_person(found: Sequence[Word], end: int) -> bool:
         particle, noun = found[n], found[n - 1]
         if particle.pos == ("補助記号", "読点") or particle.pos[0] != "助詞":
             continue
-        ranked = noun.lemma in _TITLES or noun.surface in _TITLES
+        ranked = noun.lemma in keigo.TITLES or noun.surface in keigo.TITLES
         person = ranked or noun.pos[1:3] == ("固有名詞", "人名") or noun.pos[0] == "代名詞"
         if person and particle.surface in ("に", "から"):
             return False
@@ -259,7 +210,9 @@ def _done_by_person(found: Sequence[Word], end: int) -> bool:
 
 def _is_humble(found: Sequence[Word], n: int) -> bool:
     word, before = found[n], found[n - 1] if n else None
-    if word.lemma in _HUMBLE and word.pos[0] == "動詞":
+    if word.lemma in keigo.HUMBLE and word.pos[0] == "動詞":
+        if word.lemma == "頂く" and n == 0 and _says_grace(found):
+            return False
         if word.lemma == "存ずる":
             return before is None or before.lemma != "御"  # ご存じ is 尊敬語
         return not (word.lemma == "致す" and before is not None and before.surface == "どう")
@@ -270,15 +223,20 @@ def _is_humble(found: Sequence[Word], n: int) -> bool:
         return False
     if word.surface == "けして" and before.surface == "おか":
         return True  # ご迷惑をおかけして, of which UniDic makes をおか and けして
-    if word.lemma in ("為る", "致す", "出来る") and before.lemma in _HUMBLE_NOUNS:
+    if word.lemma in ("為る", "致す", "出来る") and before.lemma in keigo.HUMBLE_NOUNS:
         return True
-    if word.lemma in ("為る", "出来る", "願う") and not _follows(found, n, ("れる",)):
+    if word.lemma in ("為る", "出来る") and not _follows(found, n, ("れる",)):
         stem = _prefixed(found, n)
-        return stem is not None and _is_deed(stem) and stem.lemma not in _ADORNED
+        return stem is not None and _is_deed(stem) and stem.lemma not in keigo.ADORNED
     phrase = (found[n - 2].lemma, word.lemma) if n > 1 and before.surface == "に" else None
-    return phrase in _HUMBLE_PHRASES and (
+    return phrase in keigo.HUMBLE_PHRASES and (
         found[n - 2].lemma == "御覧" or (n > 2 and found[n - 3].lemma == "御")
     )
+
+
+def _says_grace(found: Sequence[Word]) -> bool:
+    """Whether いただきます is all there is, as one says it before a meal."""
+    return _follows(found, 0, ("ます",)) and all(_may_follow(word) for word in found[2:])
 
 
 def _is_oru(word: Word) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from kunren.evaluation.metric import Floats, Metric, Space, by_name, has_text, ratio, scores
-from kunren.evaluation.politeness import register
+from kunren.evaluation.politeness import is_reply, register
 from kunren.evaluation.sentences import sentences
 from kunren.evaluation.systems import System, Test, compare, score
 from kunren.evaluation.words import REQUIRES, signature, words
@@ -28,8 +28,11 @@ _KINDS = 3
 
 @lru_cache(maxsize=1 << 14)
 def _of_answer(said: str) -> tuple[int, ...]:
-    """Polite sentences, those with 尊敬語, those with 謙譲語, all sentences."""
-    found = [register(sentence) for sentence in sentences(said)]
+    """Polite sentences, those with 尊敬語, those with 謙譲語, all sentences.
+
+    A bare はい or いいえ has no predicate to be polite or plain, so it is not counted.
+    """
+    found = [register(sentence) for sentence in sentences(said) if not is_reply(sentence)]
     return (
         sum(r.polite for r in found),
         sum(r.honorific for r in found),
@@ -38,9 +41,7 @@ def _of_answer(said: str) -> tuple[int, ...]:
     )
 
 
-def _sentence_counts(
-    _: Sequence[Item], predictions: Sequence[Prediction], __: Space
-) -> Floats:
+def _sentence_counts(_: Sequence[Item], predictions: Sequence[Prediction], __: Space) -> Floats:
     counted = [_of_answer(p.generated or "") for p in predictions]
     return np.asarray(counted, dtype=np.float64).reshape(-1, _KINDS + 1)
 
@@ -90,8 +91,8 @@ METRICS = by_name(
         ratio, requires=REQUIRES,
     ),
 )  # fmt: skip
-"""``polite_share``, ``honorific_share``, ``humble_share``: of all sentences of all answers, those in
-the polite style, with 尊敬語, with 謙譲語 (see ``politeness.py``); ``char_diversity``: different
+"""``polite_share``, ``honorific_share``, ``humble_share``: of all sentences of all answers, those
+in the polite style, with 尊敬語, with 謙譲語 (see ``politeness.py``); ``char_diversity``: different
 characters divided by characters, mean of the answers, which falls as answers grow, so that only
 answers of like length can be compared by it; ``answer_tokens``: mean number of words and marks of
 UniDic (短単位) in an answer."""

@@ -12,7 +12,16 @@ from functools import lru_cache
 
 import regex
 
-_BRACKETS = {"「": "」", "『": "』", "（": "）", "(": ")", "【": "】", "〈": "〉", "《": "》", "“": "”"}
+_BRACKETS = {
+    "「": "」",
+    "『": "』",
+    "（": "）",
+    "(": ")",
+    "【": "】",
+    "〈": "〉",
+    "《": "》",
+    "“": "”",
+}
 
 _HIDDEN = "\ue000"
 """In place of each character at which no sentence can end: a private one, in no real text."""
@@ -26,20 +35,21 @@ _BULLET = regex.compile(
 
 _EMOJI = r"(?:[\p{Extended_Pictographic}--[0-9#*©®™]][\ufe0f\u200d\p{EMod}]*|[♪☆★♡♥])"
 
-_HANGING = (
-    rf"(?:[。｡！？!?‼⁇⁈⁉…」』）)\s]|{_EMOJI}|[wｗ笑](?![\p{{L}}])|[（(]{_HIDDEN}{{1,4}}[）)])*"
-)
+_HANGING = rf"(?:[。｡！？!?‼⁇⁈⁉…」』）)\s]|{_EMOJI}|[wｗ笑](?!\p{{L}})|[（(]{_HIDDEN}*[）)])*"
 
 _END = regex.compile(
-    rf"(?:[。｡！？!?‼⁇⁈⁉]|(?<!\d)．|．(?!\d)|(?<=[\p{{Han}}\p{{Hiragana}}\p{{Katakana}}])\.(?=\s|$)"
+    r"(?:[。｡！？!?‼⁇⁈⁉](?<![A-Za-z][!！](?=\p{Katakana}))|(?<!\d)．|．(?!\d)"  # not in Yahoo!ニュース
+    r"|(?<=[\p{Han}\p{Hiragana}\p{Katakana}])\.(?=\s|$)|(?<=\p{Ll})\.(?=\s+\p{Lu})"
     # Posts often end a sentence with an emoji, or with w, and nothing else. One after a noun or a
     # plain adjective may stand within a sentence, one after these forms hardly can.
-    rf"|(?<=(?:です|ます|でした|ました|ません|ましょう|でしょう|ください)[よねかなっー〜～]*)"
-    rf"(?:{_EMOJI}|[wｗ]+(?!\p{{L}})|笑(?!\p{{L}}))){_HANGING}",
+    r"|(?<=(?:です|ます|でした|ました|ません|ましょう|でしょう|ください)[よねかなっー〜～]*)"
+    rf"(?:{_EMOJI}|[wｗ]+(?![A-Za-zａ-ｚ])|笑(?!\p{{L}}))){_HANGING}",
     regex.VERSION1,
 )
 
-_QUOTED = regex.compile(r"(?:って|と(?:[思言聞考答叫尋問書伝感]|いう|いった|いわ|の(?:こと|ご|お)|お|ご|、))")
+_QUOTED = regex.compile(
+    r"(?:って|と(?:[思言聞考答叫尋問書伝感]|いう|いった|いわ|の(?:こと|ご|お)|お|ご|、))"
+)
 """What shows that the question or exclamation before it was a quotation: いいですか？と聞いた。"""
 
 
@@ -100,14 +110,24 @@ def _has_words(said: str) -> bool:
     return regex.search(r"\p{L}", _ADDRESS.sub("", said)) is not None
 
 
-@lru_cache(maxsize=1 << 14)
+def without_quotations(sentence: str) -> str:
+    """A sentence without what is quoted in it.
+
+    「はい」と答えた。 becomes 「」と答えた。; one that is nothing but a quotation is left as it is.
+    """
+    pairs = _hide(sentence)[1]
+    quoted = {n for b, e in pairs.items() if sentence[b] in "「『" for n in range(b + 1, e)}
+    told = "".join(said for n, said in enumerate(sentence) if n not in quoted)
+    return told if _has_words(told) else sentence
+
+
 def without_remark(sentence: str) -> str:
-    """A sentence without the brackets at its end: 10時からです（祝日を除く）。 → 10時からです"""
+    """A sentence without a remark in brackets at its end: （祝日を除く）."""
     said = sentence
     while True:
         kept = regex.sub(r"[。｡！？!?．.…\s]+$", "", said)
         pairs = _hide(kept)[1]
-        closed = next((b for b, e in pairs.items() if e == len(kept) - 1 and kept[b] in "（("), None)
-        if not closed:
+        begin = next((b for b, e in pairs.items() if e == len(kept) - 1), 0)
+        if not begin or kept[begin] not in "（(":
             return said
-        said = kept[:closed]
+        said = kept[:begin]
