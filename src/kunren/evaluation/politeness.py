@@ -139,14 +139,13 @@ def _is_state(found: Sequence[Word], n: int) -> bool:
     """お/ご〜だ and お/ご〜の方: 尊敬語 in its nominal form, of the stem at ``n``."""
     if n + 1 >= len(found):
         return False
-    after = found[n + 1]
-    if after.lemma == "です" and _follows(found, n + 1, ("か",)):
-        stem = found[n].lemma
-        return _is_deed(found[n]) and stem not in keigo.NOT_DEEDS and stem not in keigo.ADORNED
-    if found[n].lemma not in keigo.STATES:
-        return False
-    if after.pos[0] == "助動詞":
-        return after.lemma in ("だ", "です", "てる")  # UniDic takes お持ちでない for でる
+    stem, after = found[n], found[n + 1]
+    if stem.lemma not in keigo.STATES:
+        asked = after.lemma == "です" and _follows(found, n + 1, ("か",))
+        other = stem.lemma in keigo.NOT_DEEDS or stem.lemma in keigo.ADORNED
+        return asked and _is_deed(stem) and not other
+    if after.pos[0] in ("助動詞", "形容詞"):
+        return after.lemma in ("だ", "です", "無い", "てる")  # UniDic takes お持ちでない for でる
     if after.surface != "の":
         return False
     rest = found[n + 2 : n + 4]
@@ -249,7 +248,7 @@ def _follows(found: Sequence[Word], n: int, lemmas: Sequence[str]) -> bool:
 
 
 def _before_particles(found: Sequence[Word], n: int) -> int:
-    """Where に begins, of にはなる, にもなる, になる; ``n`` itself where it is not there."""
+    """Where に stands before なる, also in にはなる and にもなる; -1 where it does not."""
     begin = n
     while begin > 0 and found[begin - 1].surface in ("は", "も"):
         begin -= 1

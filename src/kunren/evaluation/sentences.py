@@ -38,8 +38,9 @@ _EMOJI = r"(?:[\p{Extended_Pictographic}--[0-9#*©®™]][\ufe0f\u200d\p{EMod}]*
 _HANGING = rf"(?:[。｡！？!?‼⁇⁈⁉…」』）)\s]|{_EMOJI}|[wｗ笑](?!\p{{L}})|[（(]{_HIDDEN}*[）)])*"
 
 _END = regex.compile(
-    r"(?:[。｡！？!?‼⁇⁈⁉](?<![A-Za-z][!！](?=\p{Katakana}))|(?<!\d)．|．(?!\d)"  # not in Yahoo!ニュース
-    r"|(?<=[\p{Han}\p{Hiragana}\p{Katakana}])\.(?=\s|$)|(?<=\p{Ll})\.(?=\s+\p{Lu})"
+    # Neither within a name such as Yahoo!ニュース nor at a decimal point.
+    r"(?:[。｡！？!?‼⁇⁈⁉](?<![A-Za-z][!！](?=\p{Katakana}))|(?<!\d)．|．(?!\d)"
+    r"|(?<=[\p{Han}\p{Hiragana}\p{Katakana}])\.(?=\s|$)|(?<=[\p{Ll}\d])\.(?=\s+\p{Lu})"
     # Posts often end a sentence with an emoji, or with w, and nothing else. One after a noun or a
     # plain adjective may stand within a sentence, one after these forms hardly can.
     r"|(?<=(?:です|ます|でした|ました|ません|ましょう|でしょう|ください)[よねかなっー〜～]*)"
@@ -51,6 +52,10 @@ _QUOTED = regex.compile(
     r"(?:って|と(?:[思言聞考答叫尋問書伝感]|いう|いった|いわ|の(?:こと|ご|お)|お|ご|、))"
 )
 """What shows that the question or exclamation before it was a quotation: いいですか？と聞いた。"""
+
+_HASHTAGS = regex.compile(r"(?:\s*[#＃][^\s#＃]+)+\s*$")
+
+_STOPS = regex.compile(r"[。｡！？!?．.…\s]+$")
 
 
 @lru_cache(maxsize=1 << 14)
@@ -122,10 +127,10 @@ def without_quotations(sentence: str) -> str:
 
 
 def without_remark(sentence: str) -> str:
-    """A sentence without a remark in brackets at its end: （祝日を除く）."""
-    said = sentence
+    """A sentence without remarks in brackets and hashtags at its end: （祝日を除く）, #引退."""
+    said = _HASHTAGS.sub("", sentence)
     while True:
-        kept = regex.sub(r"[。｡！？!?．.…\s]+$", "", said)
+        kept = _STOPS.sub("", said)
         pairs = _hide(kept)[1]
         begin = next((b for b, e in pairs.items() if e == len(kept) - 1), 0)
         if not begin or kept[begin] not in "（(":
