@@ -143,7 +143,8 @@ def _is_state(found: Sequence[Word], n: int) -> bool:
     if stem.lemma not in keigo.STATES:
         asked = after.lemma == "です" and _follows(found, n + 1, ("か",))
         other = stem.lemma in keigo.NOT_DEEDS or stem.lemma in keigo.ADORNED
-        return asked and _is_deed(stem) and not other
+        plain = stem.pos[2:] == ("一般",)  # お手洗いですか, お知り合いですか
+        return asked and _is_deed(stem) and not (other or plain)
     if after.pos[0] in ("助動詞", "形容詞"):
         return after.lemma in ("だ", "です", "無い", "てる")  # UniDic takes お持ちでない for でる
     if after.surface != "の":

@@ -96,6 +96,8 @@ def _of_line(line: str) -> Iterator[str]:
 
 def _hide(line: str) -> tuple[str, dict[int, int]]:
     """The line with what is in brackets and addresses hidden, and where each bracket closes."""
+    if _BRACKETS.keys().isdisjoint(line) and not _ADDRESS.search(line):
+        return line, {}
     shown = list(line)
     for address in _ADDRESS.finditer(line):
         shown[address.start() : address.end()] = _HIDDEN * len(address[0])
@@ -112,7 +114,7 @@ def _hide(line: str) -> tuple[str, dict[int, int]]:
 
 
 def _has_words(said: str) -> bool:
-    return regex.search(r"\p{L}", _ADDRESS.sub("", said)) is not None
+    return any(map(str.isalpha, _ADDRESS.sub("", said)))
 
 
 def without_quotations(sentence: str) -> str:
@@ -120,6 +122,8 @@ def without_quotations(sentence: str) -> str:
 
     「はい」と答えた。 becomes 「」と答えた。; one that is nothing but a quotation is left as it is.
     """
+    if "「" not in sentence and "『" not in sentence:
+        return sentence
     pairs = _hide(sentence)[1]
     quoted = {n for b, e in pairs.items() if sentence[b] in "「『" for n in range(b + 1, e)}
     told = "".join(said for n, said in enumerate(sentence) if n not in quoted)
