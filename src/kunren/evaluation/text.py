@@ -9,7 +9,6 @@ from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from kunren.evaluation import register
 from kunren.evaluation.metric import (
     Floats,
     Kind,
@@ -20,6 +19,7 @@ from kunren.evaluation.metric import (
     ratio,
     scores,
 )
+from kunren.evaluation.register import METRICS as REGISTER
 from kunren.types import Item, Prediction
 
 if TYPE_CHECKING:
@@ -106,10 +106,10 @@ METRICS = by_name(
         "length_ratio", "share", None, "free", _CHARACTERS, _has_reference, _each(_length_ratio),
         ratio, perfect=1.0,
     ),
+    *REGISTER.values(),
     Metric(
         "empty_rate", "share", "lower", "hit", (), has_text, _each(_empty), ratio, perfect=0.0
     ),
-    *register.METRICS.values(),
 )  # fmt: skip
 
 KIND = Kind(
