@@ -11,6 +11,7 @@ from tests.records import handmade
 
 from kunren.messages import use_language
 from kunren.report.render import render
+from kunren.tasks import Answers
 from kunren.types import Prediction
 
 
@@ -65,5 +66,8 @@ def test_in_english(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["label", "set"])
-def test_other_kinds_of_answers_have_none(tmp_path: Path, kind: str) -> None:
-    assert "文体" not in summary(handmade.make(tmp_path, kind=kind))  # type: ignore[arg-type]
+def test_other_kinds_of_answers_have_none(tmp_path: Path, kind: Answers) -> None:
+    items = handmade.asked_of(kind, 10)
+    said = {"tuned": handmade.said_to(kind, items, 0.5, 1)}
+    path = handmade.make(tmp_path, kind=kind, asked=items, said=said)
+    assert "文体" not in summary(path)

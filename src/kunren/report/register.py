@@ -51,7 +51,7 @@ def _difference(metrics: Mapping[str, Any], pair: Mapping[str, Any]) -> str:
     of = unit(metrics, name)
     low, high = (gap(end, of) for end in pair["ci95"])
     return text(
-        f"record.register-difference-{of}",
+        "record.register-difference-count" if of == "count" else "record.register-difference-share",
         metric=metric_name(name),
         tuned=number(metrics["systems"]["tuned"][name]["value"], of),
         gold=number(metrics["register"]["gold"][name]["value"], of),
