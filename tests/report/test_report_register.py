@@ -53,6 +53,12 @@ def test_the_same_register_is_not_called_different(tmp_path: Path) -> None:
     assert "差は、この件数では確かめられません" in shown
 
 
+def test_answers_without_a_sentence_are_said_to_have_none(tmp_path: Path) -> None:
+    shown = section(summary(make(tmp_path, "。。。")), "文体 (敬語・丁寧語)")
+    assert "文が 1 つもない" in shown
+    assert "| **—** | **—** | **—** |" in shown
+
+
 def test_its_metrics_stand_in_no_other_table(tmp_path: Path) -> None:
     said = summary(make(tmp_path))
     assert said.count("丁寧語の文の割合 |") == 1

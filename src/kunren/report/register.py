@@ -36,6 +36,9 @@ def said(metrics: Mapping[str, Any]) -> list[str]:
     if table(metrics) is None:
         return []
     found = []
+    share = metrics["systems"].get("tuned", {}).get("polite_share", {})
+    if share.get("n_scored") and share["value"] is None:
+        found.append(text("record.register-no-sentences"))
     pairs = metrics["register"].get("tuned", [])
     differing = [pair for pair in pairs if pair["p_holm"] < SIGNIFICANCE]
     if differing:
