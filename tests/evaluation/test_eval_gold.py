@@ -13,6 +13,7 @@ from tests.records import handmade
 
 from kunren.config.schema import EvaluateConfig
 from kunren.errors import BrokenMetric
+from kunren.evaluation import register
 from kunren.evaluation.labels import METRICS
 from kunren.evaluation.metric import scores
 from kunren.evaluation.score import KINDS, evaluate, metric_name
@@ -20,7 +21,7 @@ from kunren.messages import Language, use_language
 from kunren.tasks import Answers
 from kunren.types import Item, Prediction
 
-OF_GOLD = {"diversity", "top1_share", "unique_labels", "coverage", "entropy"}
+OF_GOLD = {"diversity", "top1_share", "unique_labels", "coverage", "entropy", *register.METRICS}
 """Of these the gold answers have a value of their own, which need not be the highest."""
 
 NEUTRAL = {"length_error": 0.0, "length_ratio": 1.0, "confidence_gap": 0.0}

@@ -15,6 +15,7 @@ from kunren.evaluation import calibration, counts, generation, sets, statistics
 from kunren.evaluation import labels as one_label
 from kunren.evaluation import text as free_text
 from kunren.evaluation.metric import Kind, Metric, Space, Unit, make_space
+from kunren.evaluation.register import beside_gold
 from kunren.evaluation.rounds import Round, described, repetitions
 from kunren.evaluation.systems import System, Test, compare, corrected, score
 from kunren.messages import language, text
@@ -75,7 +76,8 @@ def evaluate(
         ``metrics`` with unit and better direction); of each system ``per_label`` (label and set),
         ``confusion`` and ``calibration`` (label; see ``calibration.table``), ``frequencies`` of the
         predicted labels (set, with "gold") and ``generation`` (set; see ``generation.notable``);
-        ``most_frequent`` (set); and ``rounds`` and ``spread`` where there are several rounds.
+        ``most_frequent`` (set); ``register`` (text, see ``register.beside_gold``); and ``rounds``
+        and ``spread`` where there are several rounds.
 
     Raises:
         BrokenMetric: see ``check_metrics``.
@@ -131,6 +133,7 @@ def evaluate(
         "paired": [asdict(pair) for pair in paired],
         **described(rounds, kind.metrics, test),
         **(_by_label(answers, answered, test) if answers != "text" else {}),
+        **({"register": beside_gold(test, answered.get("tuned"))} if answers == "text" else {}),
     }
 
 

@@ -19,6 +19,7 @@ from kunren.evaluation.metric import (
     ratio,
     scores,
 )
+from kunren.evaluation.register import METRICS as REGISTER
 from kunren.types import Item, Prediction
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ METRICS = by_name(
         "length_ratio", "share", None, "free", _CHARACTERS, _has_reference, _each(_length_ratio),
         ratio, perfect=1.0,
     ),
+    *REGISTER.values(),
     Metric(
         "empty_rate", "share", "lower", "hit", (), has_text, _each(_empty), ratio, perfect=0.0
     ),

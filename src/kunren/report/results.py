@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kunren.evaluation import counts
+from kunren.evaluation import counts, register
 from kunren.evaluation.calibration import by_chance
 from kunren.evaluation.metric import Space, answer_key
 from kunren.evaluation.score import (
@@ -82,7 +82,8 @@ def table(metrics: Mapping[str, Any]) -> Table:
 
 def others(metrics: Mapping[str, Any]) -> Table | None:
     """The metrics that are in no other table, without intervals."""
-    left = [n for n in shown(metrics) if n not in headline(metrics) and n not in SPREAD]
+    elsewhere = (*headline(metrics), *SPREAD, *register.METRICS)
+    left = [n for n in shown(metrics) if n not in elsewhere]
     names = _scored(metrics, left)
     return _table(metrics, names, intervals=False) if names else None
 

@@ -11,7 +11,7 @@ from kunren.evaluation.score import verdict_sentence
 from kunren.messages import text
 from kunren.records.facts import Facts
 from kunren.records.trainlog import by_epoch
-from kunren.report import advice, course, data, errors, results, samples, setup
+from kunren.report import advice, course, data, errors, register, results, samples, setup
 from kunren.report.format import Table
 from kunren.report.setup import Pairs
 
@@ -45,6 +45,8 @@ class Summary:
     calibration: Sequence[str]
     spread: Table | None
     spread_said: Sequence[str]
+    register: Table | None
+    register_said: Sequence[str]
     results_notes: Sequence[str]
     training: Table | None
     training_said: str | None
@@ -94,6 +96,8 @@ def summarise(facts: Facts) -> Summary:
         calibration=results.calibration(metrics) if metrics else (),
         spread=results.spread(metrics) if metrics else None,
         spread_said=results.spread_said(facts),
+        register=register.table(metrics) if metrics else None,
+        register_said=register.said(metrics) if metrics else (),
         results_notes=results.notes(metrics, facts.predictions or ()) if metrics else (),
         training=course.table(facts, epochs),
         training_said=course.said(facts, epochs),
