@@ -58,17 +58,26 @@ def words(text: str) -> tuple[Word, ...]:
     Raises:
         RuntimeError: the dictionary cannot be read.
     """
-    readable = "".join(map(_readable, text))
     found: list[Word] = []
-    for begin in range(0, len(text), _LONGEST):
-        part = readable[begin : begin + _LONGEST]
+    begin = 0
+    for part in parts(text):
         at = 0
         for node in _tagger()(part):
             at = part.index(node.surface, at)
             end = at + len(node.surface)
             found.append(_word(text[begin + at : begin + end], node.feature_raw))
             at = end
+        begin += len(part)
     return tuple(found)
+
+
+def parts(text: str) -> list[str]:
+    """A text as MeCab can take it: in parts, none too long, of as many characters in all.
+
+    White space becomes a plain blank, and what MeCab stops at or fails on "\ufffd".
+    """
+    readable = "".join(map(_readable, text))
+    return [readable[at : at + _LONGEST] for at in range(0, len(text), _LONGEST)]
 
 
 def surfaces(text: str) -> tuple[str, ...]:
