@@ -23,7 +23,7 @@ from kunren.errors import InputError, Problem
 from kunren.messages import text
 from kunren.models import Family, family_class, make_family
 from kunren.models.answering import Options, answer, choose_threshold, decide, writes
-from kunren.plan import SPLITS, Plan, prepare, with_family
+from kunren.plan import SPLITS, Plan, bertscore_model, prepare, with_family
 from kunren.progress import Progress, Silent
 from kunren.records import predictions as stored_predictions
 from kunren.records.folder import Run
@@ -428,11 +428,12 @@ class _Experiment:
         with self._progress.stage(text("run.stage-record"), None):
             with self._stage("evaluate"):
                 items, family = plan.items["test"], str(plan.config.model.family)
+                scorer = bertscore_model(plan.config, plan.folder)
                 metrics = evaluate(
                     items,
                     plan.labels,
                     said,
-                    plan.config.evaluate,
+                    plan.config.evaluate.model_copy(update={"bertscore": scorer}),
                     plan.task.answers,
                     plan.task.levels,
                     base="model" if family_class(family).generates else "probe",

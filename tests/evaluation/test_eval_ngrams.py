@@ -6,8 +6,8 @@ import random
 
 import numpy as np
 import pytest
-from rouge_score.rouge_scorer import RougeScorer
-from rouge_score.tokenizers import Tokenizer
+from rouge_score.rouge_scorer import RougeScorer  # type: ignore[import-untyped]
+from rouge_score.tokenizers import Tokenizer  # type: ignore[import-untyped]
 from sacrebleu.metrics.bleu import BLEU
 
 from kunren.evaluation.ngrams import (
@@ -26,8 +26,8 @@ CHECKED = [
 ]
 
 PIECES = (
-    "設立は", "1943年", "です", "。", "はい、", "可能", "でございます", "料金は", "１，２００円", "🎉",
-    "お問い合わせ", "ください", "ABC", " ", "\n", "午前9時から", "、", "承っております",
+    "設立は", "1943年", "です", "。", "はい、", "可能", "でございます", "料金は", "１，２００円",
+    "🎉", "お問い合わせ", "ください", "ABC", " ", "\n", "午前9時から", "、", "承っております",
 )  # fmt: skip
 
 
@@ -86,7 +86,7 @@ def test_the_signature_is_sacrebleus_own() -> None:
 
 
 def test_rouge_is_that_of_rouge_score() -> None:
-    class Ours(Tokenizer):
+    class Ours(Tokenizer):  # type: ignore[misc]
         def tokenize(self, text: str) -> list[str]:
             return list(surfaces(text))
 

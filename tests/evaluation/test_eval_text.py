@@ -99,7 +99,9 @@ def test_there_is_nothing_of_labels() -> None:
     assert (found["primary"], found["labels"]) == ("chrf", [])
     assert found["metrics"]["chrf"] == {"unit": "points", "better": "higher"}
     assert {(p["b"], p["metric"]) for p in found["paired"]} == {
-        (b, m) for b in ("base", "nearest") for m in ("chrf", "char_f1", "exact_match")
+        (b, m)
+        for b in ("base", "nearest")
+        for m in ("chrf", "bleu", "rouge_l", "char_f1", "exact_match")
     }
     tests = {p["metric"]: p["test"] for p in found["paired"]}
     assert tests["exact_match"] == "mcnemar-midp"

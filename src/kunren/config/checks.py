@@ -66,6 +66,8 @@ def _task(config: Config) -> Iterator[_Found]:
         yield "evaluate.also", "reserved-name", {"value": name}
     if config.evaluate.also and kind == "classify":
         yield "evaluate.also", "also-without-writing", {"kind": kind}
+    if config.evaluate.bertscore is not None and kind != "answer":
+        yield "evaluate.bertscore", "bertscore-without-text", {"kind": kind}
 
 
 def _labels(config: Config) -> Iterator[_Found]:

@@ -28,9 +28,12 @@ BLEU_REQUIRES = {"MeCab": "mecab-python3", "ipadic": "ipadic"}
 _ORDERS = 4
 """Longest n-grams of BLEU."""
 
+STATISTICS = 2 + 2 * _ORDERS
+"""How many numbers ``bleu_statistics`` gives."""
+
 
 def bleu_settings() -> tuple[str, ...]:
-    """sacreBLEU's own signature, with the packages of tagger and dictionary."""
+    """SacreBLEU's own signature, with the packages of tagger and dictionary."""
     if find_spec("MeCab") is None:
         tagger = "none"
     else:
@@ -45,7 +48,7 @@ def bleu_settings() -> tuple[str, ...]:
 
 @lru_cache(maxsize=1 << 16)
 def bleu_statistics(said: str, gold: str) -> tuple[int, ...]:
-    """sacreBLEU's sufficient statistics of one pair, which sum to those of a corpus.
+    """SacreBLEU's sufficient statistics of one pair, which sum to those of a corpus.
 
     Returns:
         Words of the answer, words of the reference, then for n of 1 to 4 the n-grams of the answer
