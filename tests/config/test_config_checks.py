@@ -121,6 +121,11 @@ WRONG = {
         4,
         ["evaluate.also", "classify"],
     ),
+    "BERTScore of labels": (
+        "model: {id: m}\nevaluate: {bertscore: m}\n",
+        4,
+        ["evaluate.bertscore", "classify"],
+    ),
 }
 
 

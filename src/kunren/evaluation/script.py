@@ -11,8 +11,8 @@ _UNIT = re.compile(r"(?<=\d)\s?[A-Za-z°℃%]{1,4}(?![A-Za-z])")
 _SCRIPTS = ("HIRAGANA", "KATAKANA", "CJK UNIFIED", "CJK COMPATIBILITY", "IDEOGRAPHIC")
 
 REPERTOIRES = ("euc_jis_2004", "cp932")
-"""Character sets of Japan, JIS X 0213 and that of Windows (髙, 﨑): a kanji that neither has, such as
-们 or 这, is not used in Japanese."""
+"""Character sets of Japan, JIS X 0213 and that of Windows (髙, 﨑): a kanji that neither has, such
+as 们 or 这, is not used in Japanese."""
 
 SETTINGS = (
     "letters", "kanji:jisx0213+cp932", "allowed:url+mail+unit+words-of-question-and-reference",

@@ -63,6 +63,7 @@ def trends(answered: Sequence[tuple[Predicted, Answer]]) -> Iterator[str]:
     contradicted = [pair for c in checked for pair in c.contradicted]
     yield text(
         "record.trend-facts",
+        rows=len(checked),
         total=total,
         contained=contained,
         share=percent(contained / total),
