@@ -51,7 +51,7 @@ class Name:
 _Placed = tuple[tuple[int, int, Word], ...]
 
 
-@lru_cache(maxsize=1 << 12)
+@lru_cache(maxsize=64)
 def _placed(text: str) -> _Placed:
     """The words of a text with where they stand."""
     found, at = [], 0
@@ -201,9 +201,18 @@ def near(text: str, start: int, end: int) -> frozenset[str]:
     after = _CLAUSE.search(text, end)
     first, last = (before[-1] if before else 0), (after.start() if after else len(text))
     return frozenset(
-        word.lemma
-        for at, stop, word in _placed(text)
+        lemma
+        for at, stop, lemma in _contents(text)
         if first <= at and stop <= last and (stop <= start or at >= end)
-        and word.pos[0] in _CONTENT and word.pos[:2] != ("名詞", "数詞")
+    )
+
+
+@lru_cache(maxsize=64)
+def _contents(text: str) -> tuple[tuple[int, int, str], ...]:
+    """The dictionary entries of the content words of a text, with where they stand."""
+    return tuple(
+        (start, end, word.lemma)
+        for start, end, word in _placed(text)
+        if word.pos[0] in _CONTENT and word.pos[:2] != ("名詞", "数詞")
         and word.lemma not in _EMPTY
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """Which facts a Japanese text states: numbers with units, dates, times, contacts, and names.
 
 Every extractor takes what it has read off the text, so that nothing is read twice: 2024年10月 is a
-year and a month and no quantity. ``docs/guide/facts.md`` has how often it is right.
+year and a month and no quantity. ``docs/guide/text-metrics.md`` has how often it is right.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ _TAKEN = "\x1f"
 _APPROXIMATE = frozenset("数何幾")
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 17)
 def facts(text: str) -> tuple[Fact, ...]:
     """The facts of a text, each once, in the order in which they stand in it.
 
@@ -103,11 +103,10 @@ def facts(text: str) -> tuple[Fact, ...]:
     found: list[tuple[int, int, Fact]] = []
     left = names.without_numerals(plain, _TAKEN)
     for read in (_contacts, _years, _dates, _weekdays, _times, _quantities):
-        for start, end, kind, value, unit in read(left):
+        for start, end, kind, value, unit in list(read(left)):
             said, numbers = (value, ()) if isinstance(value, str) else ("", value)
             surface = plain[start:end].strip("()")
             found.append((start, end, Fact(kind, said, numbers, unit, surface)))
-        for start, end, _ in found:
             left = left[:start] + _TAKEN * (end - start) + left[end:]
     taken = frozenset(at for start, end, _ in found for at in range(start, end))
     for name in names.find(plain, taken):

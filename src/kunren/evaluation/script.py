@@ -7,6 +7,7 @@ import unicodedata
 from functools import lru_cache
 
 _ADDRESS = re.compile(r"https?://\S+|www\.\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+", re.ASCII)
+_IDEOGRAPH = re.compile("[\u2e80-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _UNIT = re.compile(r"(?<=\d)\s?[A-Za-z°℃%]{1,4}(?![A-Za-z])")
 _SCRIPTS = ("HIRAGANA", "KATAKANA", "CJK UNIFIED", "CJK COMPATIBILITY", "IDEOGRAPHIC")
 
@@ -25,6 +26,7 @@ def has_letters(said: str) -> bool:
     return any(character.isalpha() for character in said)
 
 
+@lru_cache(maxsize=1 << 16)
 def foreign_share(said: str, known: str) -> float:
     """Share of the letters of a text that are of another script than Japanese.
 
@@ -44,9 +46,9 @@ def foreign_share(said: str, known: str) -> float:
 
 def _foreign(text: str) -> list[str]:
     """The runs of letters that are no Japanese ones, in one case; a kanji is a run of its own."""
-    foreign = (c if c.isalpha() and not _japanese(c) else " " for c in text)
-    spaced = (f" {c} " if "\u2e80" <= c <= "\U0003ffff" else c for c in foreign)
-    return "".join(spaced).casefold().split()
+    others = {ord(c): " " for c in set(text) if not c.isalpha() or _japanese(c)}
+    foreign = text.translate(others)
+    return _IDEOGRAPH.sub(r" \g<0> ", foreign).casefold().split()
 
 
 @lru_cache(maxsize=1 << 14)
