@@ -139,6 +139,10 @@ def _ready(plan: Plan, progress: Progress) -> Ready:
 
     folder = locate(plan.model, progress, plan.texts)
     plan = with_family(plan, plan.config.model.family or infer_family(folder))
+    if (scorer := bertscore_model(plan.config, plan.folder)) is not None:
+        from kunren.evaluation.bertscore import check_model
+
+        check_model(scorer, progress)
     head = Head(plan.labels, plan.task.answers == "set") if plan.labels else None
     loaded = load(plan.model, plan.config.train.precision, progress, folder=folder, head=head)
     family = make_family(str(plan.config.model.family), loaded)

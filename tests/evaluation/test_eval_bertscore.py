@@ -9,12 +9,15 @@ import pytest
 import torch
 from tests.records import handmade
 
+from kunren.config.load import dump
 from kunren.config.schema import EvaluateConfig, ModelConfig
 from kunren.errors import InputError
-from kunren.evaluation.bertscore import Scorer, with_bertscore
+from kunren.evaluation.bertscore import Scorer, check_model, with_bertscore
 from kunren.evaluation.score import evaluate
 from kunren.evaluation.text import KIND
 from kunren.models import sources
+from kunren.plan import bertscore_model
+from kunren.progress import Silent
 
 TEXTS = [answer for _, answer in handmade.QUESTIONS]
 
@@ -101,3 +104,26 @@ def test_it_is_one_of_the_metrics_where_it_is_asked_for(model: str) -> None:
 def test_a_model_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         with_bertscore(KIND, str(tmp_path / "nothing"))
+
+
+def test_an_encoder_decoder_is_refused_before_training(tmp_path: Path) -> None:
+    from transformers import T5Config
+
+    T5Config(architectures=["T5ForConditionalGeneration"]).save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    (tmp_path / "tokenizer.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(InputError, match="seq2seq"):
+        check_model(str(tmp_path), Silent())
+
+
+def test_a_good_model_passes_and_its_path_moves_with_the_config(model: str, tmp_path: Path) -> None:
+    check_model(model, Silent())
+    (tmp_path / "scorer").mkdir()
+    config = handmade.config("text", evaluate={"bertscore": "scorer"})
+    assert bertscore_model(config, tmp_path) == str(tmp_path / "scorer")
+    (tmp_path / "runs" / "one").mkdir(parents=True)
+    written = dump(config, tmp_path, tmp_path / "runs" / "one")
+    assert "bertscore: ../../scorer" in written
+    hub = handmade.config("text", evaluate={"bertscore": "some/model"})
+    assert bertscore_model(hub, tmp_path) == "some/model"
+    assert bertscore_model(handmade.config("text"), tmp_path) is None

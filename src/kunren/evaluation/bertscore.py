@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kunren.config.schema import ModelConfig
+from kunren.errors import InputError, Problem
 from kunren.evaluation.metric import (
     Floats,
     Kind,
@@ -26,6 +27,7 @@ from kunren.evaluation.metric import (
     ratio,
     scores,
 )
+from kunren.progress import Progress
 from kunren.types import Item, Prediction
 
 if TYPE_CHECKING:
@@ -80,6 +82,21 @@ def with_bertscore(kind: Kind, model_id: str) -> Kind:
         headline=(*kind.headline, "bertscore"),
         compared=(*kind.compared, "bertscore"),
     )
+
+
+def check_model(model_id: str, progress: Progress) -> None:
+    """See before training that the model can be had and can be used, without reading its weights.
+
+    Raises:
+        InputError: the model cannot be found, or it is an encoder-decoder.
+    """
+    from kunren.models.load import infer_family
+    from kunren.models.sources import locate
+
+    folder = locate(ModelConfig(id=model_id), progress)
+    if (family := infer_family(folder)) not in ("encoder", "causal"):
+        fields: dict[str, object] = {"path": folder, "family": "encoder", "families": family}
+        raise InputError(Problem("model.family-unfit", None, fields))
 
 
 def _reads(item: Item, prediction: Prediction, space: Space) -> bool:
