@@ -22,7 +22,7 @@ from kunren.errors import InputError, Problem
 from kunren.evaluation.rounds import Round
 from kunren.messages import text
 from kunren.models import family_class
-from kunren.plan import SPLITS, Plan, prepare
+from kunren.plan import SPLITS, Plan, bertscore_model, prepare
 from kunren.progress import Progress
 from kunren.ready import Ready, make_ready
 from kunren.records import predictions as stored_predictions
@@ -185,11 +185,12 @@ class _Experiment:
         with self._progress.stage(text("run.stage-record"), None):
             with self._stage("evaluate"):
                 items, family = self._tested(), str(plan.config.model.family)
+                scorer = bertscore_model(plan.config, plan.folder)
                 metrics = evaluate(
                     items,
                     plan.labels,
                     said,
-                    plan.config.evaluate,
+                    plan.config.evaluate.model_copy(update={"bertscore": scorer}),
                     plan.task.answers,
                     plan.task.levels,
                     base="model" if family_class(family).generates else "probe",

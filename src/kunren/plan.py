@@ -123,6 +123,8 @@ def prepare(loaded: LoadedConfig) -> Plan:
     files = read_files(config.data, loaded.folder)
     model = _local(config.model, loaded.folder)
     problems = [*files.problems, *task.problems(files.rows), *sources.check(model)]
+    if (scorer := bertscore_model(config, loaded.folder)) is not None:
+        problems += sources.check(ModelConfig(id=scorer))
     if problems:
         raise InputError(capped(problems))
     filtered, files = _filter(task, files)
@@ -237,6 +239,13 @@ def _local(model: ModelConfig, folder: Path) -> ModelConfig:
     """The model with a path made to hold from here; the config's is relative to the YAML."""
     path = folder / Path(model.id).expanduser()
     return model.model_copy(update={"id": str(path)}) if path.exists() else model
+
+
+def bertscore_model(config: Config, folder: Path) -> str | None:
+    """The model of ``evaluate.bertscore``, a path made to hold from here; None: there is none."""
+    if config.evaluate.bertscore is None:
+        return None
+    return _local(ModelConfig(id=config.evaluate.bertscore), folder).id
 
 
 def _weight_problems(plan: Plan) -> list[Problem]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kunren.data.read import capped
 from kunren.errors import InputError, Problem
 from kunren.models import Family, make_family
-from kunren.plan import SPLITS, Plan, with_family
+from kunren.plan import SPLITS, Plan, bertscore_model, with_family
 from kunren.progress import Progress
 from kunren.types import AnyExample, Item, PairExample
 
@@ -44,6 +44,10 @@ def make_ready(plan: Plan, progress: Progress) -> Ready:
 
     folder = locate(plan.model, progress, plan.texts)
     plan = with_family(plan, plan.config.model.family or infer_family(folder))
+    if (scorer := bertscore_model(plan.config, plan.folder)) is not None:
+        from kunren.evaluation.bertscore import check_model
+
+        check_model(scorer, progress)
     head = Head(plan.labels, plan.task.answers == "set") if plan.labels else None
     loaded = load(plan.model, plan.config.train.precision, progress, folder=folder, head=head)
     family = make_family(str(plan.config.model.family), loaded)

@@ -121,6 +121,16 @@ WRONG = {
         4,
         ["evaluate.also", "classify"],
     ),
+    "BERTScore by random weights": (
+        "model: {id: m}\ntask: {kind: answer}\nevaluate: {bertscore: 'scratch:bert-small'}\n",
+        5,
+        ["evaluate.bertscore", "scratch:bert-small"],
+    ),
+    "BERTScore of labels": (
+        "model: {id: m}\nevaluate: {bertscore: m}\n",
+        4,
+        ["evaluate.bertscore", "classify"],
+    ),
 }
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from kunren.config.schema import EvaluateConfig
+from kunren.errors import BrokenMetric
 from kunren.evaluation.score import evaluate, validation_metrics
 from kunren.evaluation.text import char_f1, chrf, comparable
 from kunren.types import Item, Message, Prediction
@@ -99,7 +100,9 @@ def test_there_is_nothing_of_labels() -> None:
     assert (found["primary"], found["labels"]) == ("chrf", [])
     assert found["metrics"]["chrf"] == {"unit": "points", "better": "higher"}
     assert {(p["b"], p["metric"]) for p in found["paired"]} == {
-        (b, m) for b in ("base", "nearest") for m in ("chrf", "char_f1", "exact_match")
+        (b, m)
+        for b in ("base", "nearest")
+        for m in ("chrf", "bleu", "rouge_l", "char_f1", "exact_match")
     }
     tests = {p["metric"]: p["test"] for p in found["paired"]}
     assert tests["exact_match"] == "mcnemar-midp"
@@ -112,3 +115,68 @@ def test_validation_metrics() -> None:
     found = validation_metrics("text", items, said, ())
     assert list(found) == ["chrf", "char_f1", "exact_match"]
     assert found["exact_match"] == 0.5
+
+
+def test_facts_are_measured_where_the_reference_has_some() -> None:
+    gold = ["1899年に設立されました。", "はい、無料です。", "5,000円です。"]
+    scores = scored(gold, ["1860年です。", "はい。", "5千円です。"])
+    recall, contradicted = scores["fact_recall"], scores["fact_contradicted"]
+    assert (recall["value"], contradicted["value"]) == (0.5, 0.5)
+    assert (recall["n_scored"], recall["n_unscored"]) == (2, 1)
+    assert "given-away:left-out" in recall["signature"]
+    assert "unidic-lite-" in recall["signature"]
+    none = scored(["はい。"], ["はい。"])["fact_recall"]
+    assert none["value"] is None
+    assert "質問文" in none["reason"]
+
+
+def test_a_silent_system_recalls_nothing_and_contradicts_nothing() -> None:
+    scores = scored(["1899年です。"] * 3, [""] * 3)
+    assert (scores["fact_recall"]["value"], scores["fact_contradicted"]["value"]) == (0.0, 0.0)
+    assert (scores["bleu"]["value"], scores["rouge_l"]["value"]) == (0.0, 0.0)
+    language = scores["not_japanese"]
+    assert language["value"] is None
+    assert language["reason"]
+
+
+def test_empty_references_are_left_out() -> None:
+    scores = scored(["", "  ", "今日は良い天気です"], ["あ", "い", "今日は良い天気です"])
+    for name in ("bleu", "sentence_bleu", "rouge1", "rouge2", "rouge_l", "chrf"):
+        assert (scores[name]["n_scored"], scores[name]["n_unscored"]) == (1, 2)
+    assert scores["bleu"]["value"] == pytest.approx(100.0)
+    nothing = scored([""], ["あ"])
+    assert nothing["rouge1"]["value"] is None
+
+
+def test_rouge2_needs_two_words() -> None:
+    found = scored(["はい"], ["はい"])
+    assert found["rouge1"]["value"] == 1.0
+    assert (found["rouge2"]["value"], found["rouge2"]["n_unscored"]) == (None, 1)
+    assert "2 語" in found["rouge2"]["reason"]
+
+
+def test_bleu_is_of_the_corpus_and_has_an_interval() -> None:
+    gold = ["今日は良い天気です", "会社の設立は1943年です。", "はい、可能です。"] * 4
+    said = ["今日は天気が良いです", "設立は1943年です。", "はい、可能でございます。"] * 4
+    scores = scored(gold, list(said))
+    whole, mean = scores["bleu"], scores["sentence_bleu"]
+    assert whole["value"] != pytest.approx(mean["value"], abs=1)
+    low, high = whole["ci95"]
+    assert low < whole["value"] < high
+    assert "tok:ja-mecab-0.996-IPA|smooth:exp|version:" in whole["signature"]
+
+
+def test_answers_in_another_language_show() -> None:
+    said = ["The company was founded.", "1899年にfoundedです。", "はい。"]
+    scores = scored(["1899年です。"] * 3, list(said))
+    assert scores["not_japanese_rate"]["value"] == pytest.approx(2 / 3)
+    assert scores["not_japanese"]["value"] == pytest.approx((1 + 7 / 11 + 0) / 3)
+
+
+def test_a_dictionary_that_cannot_be_read_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_dictionary() -> None:
+        raise RuntimeError("\nFailed initializing MeCab.")
+
+    monkeypatch.setattr("kunren.evaluation.words._tagger", no_dictionary)
+    with pytest.raises(BrokenMetric, match=r"ROUGE-1.*Failed initializing MeCab"):
+        scored(["辞書がないと読めない文です。"], ["はい。"])

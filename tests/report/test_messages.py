@@ -20,7 +20,7 @@ SOURCE = "\n".join(
 BUILT = re.compile(
     r"(system|verdict|missing|not-better-than-base|below-trivial|overfitting|majority-trap|stage"
     r"|task|tuning|split|best-said|severity|conclusion|file|filter|labels|git|chart|next|metric"
-    r"|base|family|caveat|loss|note|good-chosen|bad-chosen|trend|outside|out-of-set"
+    r"|base|family|caveat|loss|note|good-chosen|bad-chosen|trend|fact|outside|out-of-set"
     r"|mode-collapse|tuned-said|calibration)-"
 )
 """Beginnings of names that are put together, as f"record.stage-{stage}" is."""

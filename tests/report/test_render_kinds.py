@@ -338,7 +338,8 @@ def test_the_record_of_free_text(tmp_path: Path) -> None:
     assert "3 ターンが 12 件" in data
     assert "ラベル" not in data
     results = section(summary, "結果")
-    assert "| システム | chrF | 文字 F1 | 完全一致率 | 長さの比 |" in results
+    assert "| システム | chrF | BLEU | ROUGE-L | 事実の再現率 | 完全一致率 |" in results
+    assert "| システム | 文ごとの BLEU の平均 | ROUGE-1 | ROUGE-2 |" in results
     value = json.loads((path / "eval_metrics.json").read_text(encoding="utf-8"))
     low, high = value["systems"]["tuned"]["chrf"]["ci95"]
     points = value["systems"]["tuned"]["chrf"]["value"]
@@ -351,6 +352,8 @@ def test_the_record_of_free_text(tmp_path: Path) -> None:
     trends = section(summary, "間違いの傾向")
     assert "何も書かなかった行" in trends
     assert "同じ回答を返しています" in trends
+    assert re.search(r"\d+ 件の正解にある事実 .* 個のうち、回答にあるのは \d+ 個", trends)
+    assert "事実の抜け: " in bad
     assert sorted(p.name for p in (path / "charts").iterdir()) == [
         *("loss.png", "metrics.png", "scores.png"),
     ]

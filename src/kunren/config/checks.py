@@ -72,6 +72,10 @@ def _task(config: Config) -> Iterator[_Found]:
         yield "evaluate.cv", "cv-with-test-file", {}
     if config.evaluate.also and kind == "classify":
         yield "evaluate.also", "also-without-writing", {"kind": kind}
+    if config.evaluate.bertscore is not None and kind != "answer":
+        yield "evaluate.bertscore", "bertscore-without-text", {"kind": kind}
+    if (config.evaluate.bertscore or "").startswith(SCRATCH):
+        yield "evaluate.bertscore", "bertscore-untrained", {"value": config.evaluate.bertscore}
 
 
 def _labels(config: Config) -> Iterator[_Found]:

@@ -82,9 +82,10 @@ def dump(config: Config, folder: Path | None = None, into: Path | None = None) -
     Args:
         config: what to write.
         folder: the folder that the config's relative paths refer to.
-        into: the folder that the YAML will stand in. Data paths (and ``model.id``, where it names
-            something on this disk) are rewritten to work from there: relative, so that a project
-            can be moved or shared as a whole; absolute only where the two have nothing in common.
+        into: the folder that the YAML will stand in. Data paths (and ``model.id`` and
+            ``evaluate.bertscore``, where they name something on this disk) are rewritten to work
+            from there: relative, so that a project can be moved or shared as a whole; absolute only
+            where the two have nothing in common.
     """
     values = config.model_dump(mode="json")
     if folder is not None and into is not None:
@@ -93,6 +94,9 @@ def dump(config: Config, folder: Path | None = None, into: Path | None = None) -
                 values["data"][key] = _moved(values["data"][key], folder, into)
         if (folder / Path(values["model"]["id"]).expanduser()).exists():
             values["model"]["id"] = _moved(values["model"]["id"], folder, into)
+        scorer = values["evaluate"]["bertscore"]
+        if scorer is not None and (folder / Path(scorer).expanduser()).exists():
+            values["evaluate"]["bertscore"] = _moved(scorer, folder, into)
     sections = [
         yaml.dump({key: value}, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=100)
         for key, value in values.items()

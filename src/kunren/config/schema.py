@@ -267,6 +267,8 @@ class EvaluateConfig(Section):
     """How the models write."""
     also: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Decoding] = {}
     """Further ways, by name: the tuned model also writes in each, as a system ``tuned_<name>``."""
+    bertscore: Annotated[str, Field(min_length=1)] | None = None
+    """answer: also BERTScore, by this model: a path, a hub id, or package:NAME. None: not."""
 
 
 class Config(Section):

@@ -86,7 +86,7 @@ def evaluate(
     space = make_space(labels, items, levels, most_frequent)
     weights = statistics.bootstrap_weights(max(n_rows, 1), config.bootstrap, config.seed)
     test = Test(items, space, rows, n_rows, weights[:, :n_rows], config.seed)
-    kind = one_label.of_space(space) if answers == "label" else KINDS[answers]
+    kind = _kind(answers, space, config)
     again = {"tuned": repetitions(rounds)[1:]} if rounds else {}
     systems = {
         name: System(name, said, test, again.get(name, ())) for name, said in predictions.items()
@@ -146,6 +146,17 @@ def _compared(test: Test, answered: Mapping[str, System], metric: Metric) -> lis
     return [pair for other in others if (pair := compare(test, tuned, other, metric)) is not None]
 
 
+def _kind(answers: Answers, space: Space, config: EvaluateConfig) -> Kind:
+    """The metrics of a kind of answers, with those that the labels and the config ask for."""
+    if answers == "label":
+        return one_label.of_space(space)
+    if answers == "text" and config.bertscore is not None:
+        from kunren.evaluation.bertscore import with_bertscore
+
+        return with_bertscore(KINDS[answers], config.bertscore)
+    return KINDS[answers]
+
+
 def check_metrics(kind: Kind, test: Test) -> None:
     """See that every metric gives gold, scored against itself, the best value there is.
 
@@ -166,12 +177,22 @@ def check_metrics(kind: Kind, test: Test) -> None:
         Test(items, space, n, len(items), np.zeros((0, len(items))), 0),
     )
     problems = []
+    fields: dict[str, object]
     for metric in kind.metrics.values():
-        if metric.perfect is None or metric.lacks or not gold.table(metric).places.size:
+        if metric.perfect is None or metric.lacks:
+            continue
+        try:
+            if not gold.table(metric).places.size:
+                continue
+        except (OSError, RuntimeError, AssertionError) as error:  # MeCab without its dictionary
+            said = next((line for line in str(error).splitlines() if line.strip()), repr(error))
+            fields = {"metric": metric_name(metric.name), "error": said}
+            problems.append(Problem("evaluate.failing-metric", None, fields))
             continue
         value = float(metric.value(gold.table(metric).found.sum(axis=0), space))
         if not (np.isnan(value) or abs(value - metric.perfect) <= EXACT * max(1, metric.perfect)):
-            fields = {"metric": metric_name(metric.name), "value": value, "best": metric.perfect}
+            gives = {"value": value, "best": metric.perfect}
+            fields = {"metric": metric_name(metric.name), **gives}
             problems.append(Problem("evaluate.broken-metric", None, fields))
     if problems:
         raise BrokenMetric(problems)

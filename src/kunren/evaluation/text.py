@@ -9,6 +9,9 @@ from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from kunren.evaluation import facts, ngrams, script, words
 from kunren.evaluation.metric import (
     Floats,
     Kind,
@@ -83,6 +86,75 @@ def _each(
     return statistics
 
 
+def _bleu(items: Sequence[Item], predictions: Sequence[Prediction], _: Space) -> Floats:
+    pairs = zip(items, predictions, strict=True)
+    found = [ngrams.bleu_statistics(p.generated or "", item.answer) for item, p in pairs]
+    return np.asarray(found, dtype=np.float64).reshape(len(found), ngrams.STATISTICS)
+
+
+def _corpus_bleu(sums: Floats, _: Space) -> Floats:
+    return ngrams.bleu(sums)
+
+
+def _sentence_bleu(
+    items: Sequence[Item], predictions: Sequence[Prediction], space: Space
+) -> Floats:
+    return scores(ngrams.bleu(_bleu(items, predictions, space)))
+
+
+def _has_two_words(item: Item, prediction: Prediction, space: Space) -> bool:
+    """Whether there is a reference with a pair of words: else ROUGE-2 of gold itself would be 0."""
+    return _has_reference(item, prediction, space) and len(words.surfaces(item.answer)) > 1
+
+
+def _rouge(n: int) -> Callable[[str, str], float]:
+    return lambda said, gold: ngrams.rouge_n(said, gold, n)
+
+
+def _checked(item: Item, prediction: Prediction) -> facts.Checked:
+    return facts.check(prediction.generated or "", item.answer, facts.question(item.text))
+
+
+def _has_facts(item: Item, prediction: Prediction, space: Space) -> bool:
+    """Whether there is an answer, and a reference with a fact that the question does not give."""
+    return has_text(item, prediction, space) and _checked(item, prediction).total > 0
+
+
+def _fact_recall(items: Sequence[Item], predictions: Sequence[Prediction], _: Space) -> Floats:
+    found = [_checked(item, p) for item, p in zip(items, predictions, strict=True)]
+    return scores([len(checked.contained) / checked.total for checked in found])
+
+
+def _fact_contradicted(
+    items: Sequence[Item], predictions: Sequence[Prediction], _: Space
+) -> Floats:
+    found = [_checked(item, p) for item, p in zip(items, predictions, strict=True)]
+    return scores([len(checked.contradicted) / checked.total for checked in found])
+
+
+def _has_letters(item: Item, prediction: Prediction, space: Space) -> bool:
+    """Whether the answer has letters: an empty one is in no language."""
+    return has_text(item, prediction, space) and script.has_letters(prediction.generated or "")
+
+
+def _foreign(items: Sequence[Item], predictions: Sequence[Prediction]) -> list[float]:
+    return [
+        script.foreign_share(p.generated or "", f"{item.text}\n{item.answer}")
+        for item, p in zip(items, predictions, strict=True)
+    ]
+
+
+def _not_japanese(items: Sequence[Item], predictions: Sequence[Prediction], _: Space) -> Floats:
+    return scores(_foreign(items, predictions))
+
+
+def _mainly_foreign(items: Sequence[Item], predictions: Sequence[Prediction], _: Space) -> Floats:
+    return scores([share > MAINLY for share in _foreign(items, predictions)])
+
+
+MAINLY = 0.5
+"""An answer with a greater share of letters that are not Japanese is not in Japanese."""
+
 _CHRF = (
     "nrefs:1", "case:mixed", "eff:yes", "nc:6", "nw:0", "space:no",
     f"version:{metadata.version('sacrebleu')}", "mean-of-items",
@@ -93,6 +165,35 @@ METRICS = by_name(
     Metric(
         "chrf", "points", "higher", "bounded", _CHRF, _has_reference, _each(chrf), ratio,
         perfect=100.0,
+    ),
+    Metric(
+        "bleu", "points", "higher", "corpus", ngrams.bleu_settings(), _has_reference, _bleu,
+        _corpus_bleu, perfect=100.0, requires=ngrams.BLEU_REQUIRES,
+    ),
+    Metric(
+        "sentence_bleu", "points", "higher", "bounded",
+        (*ngrams.bleu_settings(), "mean-of-items"), _has_reference, _sentence_bleu, ratio,
+        perfect=100.0, requires=ngrams.BLEU_REQUIRES,
+    ),
+    Metric(
+        "rouge1", "share", "higher", "bounded", ngrams.rouge_settings(), _has_reference,
+        _each(_rouge(1)), ratio, perfect=1.0, requires=words.REQUIRES,
+    ),
+    Metric(
+        "rouge2", "share", "higher", "bounded", ngrams.rouge_settings(), _has_two_words,
+        _each(_rouge(2)), ratio, "no-two-words", 1.0, words.REQUIRES,
+    ),
+    Metric(
+        "rouge_l", "share", "higher", "bounded", ngrams.rouge_settings(), _has_reference,
+        _each(ngrams.rouge_l), ratio, perfect=1.0, requires=words.REQUIRES,
+    ),
+    Metric(
+        "fact_recall", "share", "higher", "bounded", facts.settings(), _has_facts, _fact_recall,
+        ratio, "no-facts", 1.0, words.REQUIRES,
+    ),
+    Metric(
+        "fact_contradicted", "share", "lower", "bounded", facts.settings(), _has_facts,
+        _fact_contradicted, ratio, "no-facts", 0.0, words.REQUIRES,
     ),
     Metric(
         "char_f1", "share", "higher", "bounded", _CHARACTERS, has_text, _each(char_f1), ratio,
@@ -108,7 +209,16 @@ METRICS = by_name(
     ),
     *REGISTER.values(),
     Metric(
-        "empty_rate", "share", "lower", "hit", (), has_text, _each(_empty), ratio, perfect=0.0
+        # Without a best value for gold: a reference may itself be empty.
+        "empty_rate", "share", "lower", "hit", (), has_text, _each(_empty), ratio
+    ),
+    Metric(
+        "not_japanese", "share", "lower", "bounded", script.SETTINGS, _has_letters, _not_japanese,
+        ratio, "no-letters", 0.0,
+    ),
+    Metric(
+        "not_japanese_rate", "share", "lower", "hit", (f"over:{MAINLY}", *script.SETTINGS),
+        _has_letters, _mainly_foreign, ratio, "no-letters", 0.0,
     ),
 )  # fmt: skip
 
@@ -116,7 +226,8 @@ KIND = Kind(
     metrics=METRICS,
     primary="chrf",
     right="exact_match",
-    headline=("chrf", "char_f1", "exact_match", "length_ratio"),
-    compared=("chrf", "char_f1", "exact_match"),
+    headline=("chrf", "bleu", "rouge_l", "fact_recall", "exact_match"),
+    # Not fact_contradicted: whoever says nothing contradicts nothing, and would be called better.
+    compared=("chrf", "bleu", "rouge_l", "char_f1", "fact_recall", "exact_match"),
     validation=("chrf", "char_f1", "exact_match"),
 )

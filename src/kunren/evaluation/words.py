@@ -7,6 +7,7 @@ conjugated form. A text is tagged once and remembered, so that metrics share the
 from __future__ import annotations
 
 import csv
+import re
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,7 +21,9 @@ REQUIRES = {"fugashi": "fugashi", "unidic_lite": "unidic-lite"}
 """What ``words`` needs, import name → name for pip: ``Metric.requires``."""
 
 _ABSENT = "*"
-_UNREADABLE = "\ufffd"
+_BLANK = re.compile(r"\s")
+_UNREADABLE = re.compile("[\0\ud800-\udfff]")
+"""Characters at which MeCab stops, or that it cannot be given."""
 
 _LONGEST = 4000
 """Characters that MeCab is given at once: it crashes on a word of more than 65,535 bytes, and a
@@ -48,7 +51,7 @@ class Word:
     form: str
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 17)
 def words(text: str) -> tuple[Word, ...]:
     """The words of a text, in their order.
 
@@ -76,7 +79,7 @@ def parts(text: str) -> list[str]:
 
     White space becomes a plain blank, and what MeCab stops at or fails on "\ufffd".
     """
-    readable = "".join(map(_readable, text))
+    readable = _BLANK.sub(" ", _UNREADABLE.sub("\ufffd", text))
     return [readable[at : at + _LONGEST] for at in range(0, len(text), _LONGEST)]
 
 
@@ -95,14 +98,6 @@ def _version(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return "none"
-
-
-def _readable(character: str) -> str:
-    """One character that MeCab can read in place of one at which it stops or fails."""
-    if character.isspace():
-        return " "
-    unreadable = character == "\0" or "\ud800" <= character <= "\udfff"
-    return _UNREADABLE if unreadable else character
 
 
 @lru_cache(maxsize=1 << 16)

@@ -12,6 +12,7 @@ import emoji
 from kunren.evaluation.metric import answer_key
 from kunren.evaluation.score import number, p_value, percent
 from kunren.messages import text
+from kunren.report import factual
 from kunren.report.format import Table, clip, joined, shown
 from kunren.report.samples import Rows
 
@@ -213,6 +214,7 @@ def _of_texts(rows: Rows) -> Iterator[str]:
     if repeated:
         answer, count = repeated[0]
         yield text("record.trend-repeated", answer=shown(answer, 60), count=count)
+    yield from factual.trends(found)
     ratio = (rows.facts.metrics or {})["systems"]["tuned"].get("length_ratio", {}).get("value")
     if ratio is not None and abs(ratio - 1) >= EVEN:
         kind = "longer" if ratio > 1 else "shorter"

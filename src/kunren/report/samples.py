@@ -10,7 +10,7 @@ from kunren.evaluation.score import metric_name, number, primary, system_name, u
 from kunren.messages import text
 from kunren.records.facts import Facts
 from kunren.records.predictions import Answer, Predicted
-from kunren.report import data, setup
+from kunren.report import data, factual, setup
 from kunren.report.format import Table, answer, clip, joined, shown, untemplated
 
 EXAMPLES = 5
@@ -266,7 +266,7 @@ def _wrong_text(rows: Rows, row: Predicted, said: Answer) -> list[str]:
     wrote = (said.generated or "").strip()
     if not wrote:
         return [text("record.wrong-empty-text")]
-    parts = []
+    parts = factual.wrong(row, said)
     if rows.said[wrote] > max(1, rows.gold[wrote]):
         parts.append(text("record.wrong-repeated", count=rows.said[wrote]))
     share = len(wrote) / max(1, len(row.gold.strip()))

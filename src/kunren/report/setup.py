@@ -151,6 +151,8 @@ def _evaluate(facts: Facts) -> Iterator[tuple[str, object]]:
             yield key, decoding_said(decoding)
         if evaluate.get("max_new_tokens") is not None:
             yield "evaluate.max_new_tokens", evaluate["max_new_tokens"]
+    if evaluate.get("bertscore") is not None:
+        yield "evaluate.bertscore", portable(str(evaluate["bertscore"]))
     threshold = (facts.task or {}).get("threshold")
     if threshold is not None:
         yield text("record.threshold"), text("record.threshold-said", threshold=threshold)
