@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from kunren.config.schema import Split
-from kunren.data.placing import Unit, make_units, place
+from kunren.data.placing import make_units, place
 from kunren.data.read import Files
+from kunren.data.together import Bundle, bundles, in_order
 from kunren.errors import InputError, Problem
 from kunren.textfile import excerpt
 from kunren.types import Row, Where
@@ -61,7 +62,7 @@ def split(rows: Sequence[Row], key: Callable[[Row], str], config: Split) -> Spli
         InputError: there are fewer different rows than sides.
     """
     shares = {"train": config.train, "validation": config.validation, "test": config.test}
-    sides = _divide(rows, key, shares, config.seed)
+    sides = _divide(bundles(rows), key, shares, config.seed)
     return _splits(sides["train"], sides["validation"], sides["test"])
 
 
@@ -79,7 +80,7 @@ def split_files(files: Files, key: Callable[[Row], str], config: Split) -> Split
     if files.test is None:
         shares["test"] = config.test
     shares["train"] = 1 - sum(shares.values())
-    sides = _divide(files.train, key, shares, config.seed)
+    sides = _divide(bundles(files.train), key, shares, config.seed)
     validation = sides["validation"] if files.validation is None else files.validation
     test = sides["test"] if files.test is None else files.test
     return _splits(sides["train"], validation, test)
@@ -113,7 +114,7 @@ def folds(
     found = []
     for number, (rest, test) in enumerate(_tested(rows, key, k, config.seed, left=2)):
         sides = _divide(rest, key, shares, config.seed + 1 + number)
-        found.append(_splits(sides["train"], sides["validation"], test))
+        found.append(_splits(sides["train"], sides["validation"], in_order(test)))
     return tuple(found)
 
 
@@ -134,7 +135,7 @@ def fold_files(
     if files.validation is None:
         return folds(files.train, key, k, config)
     tested = _tested(files.train, key, k, config.seed, left=1)
-    return tuple(_splits(rest, files.validation, test) for rest, test in tested)
+    return tuple(_splits(in_order(rest), files.validation, in_order(test)) for rest, test in tested)
 
 
 def rarer_than_folds(rows: Sequence[Row], key: Callable[[Row], str], k: int) -> Problem | None:
@@ -146,7 +147,7 @@ def rarer_than_folds(rows: Sequence[Row], key: Callable[[Row], str], k: int) -> 
         A warning; its ``count`` is how many such labels there are, its ``labels`` names the
         rarest, each with how many different rows have it.
     """
-    units = make_units(rows, key, seed=0)
+    units = make_units(bundles(rows), key, seed=0)
     counted = Counter(label for unit in units for label in unit.counted)
     rare = sorted((count, label) for label, count in counted.items() if count < k)
     if not rare:
@@ -158,27 +159,27 @@ def rarer_than_folds(rows: Sequence[Row], key: Callable[[Row], str], k: int) -> 
 
 def _tested(
     rows: Sequence[Row], key: Callable[[Row], str], k: int, seed: int, left: int
-) -> list[tuple[tuple[Row, ...], tuple[Row, ...]]]:
+) -> list[tuple[list[Bundle], list[Bundle]]]:
     """The other rows and the test rows of each fold.
 
-    ``left``: how many different rows the other ones must be at least.
+    ``left``: how many bundles the other rows must be at least.
     """
-    units = make_units(rows, key, seed)
-    if len(units) < k:
-        raise InputError(_too_few("data.too-few-for-folds", rows, units, k=k, needed=k))
-    fold_of = place(units, {str(number): 1 / k for number in range(k)}, seed)
-    in_fold = Counter(fold_of[unit.rows[0].id] for unit in units)
-    most = max(in_fold.values())
-    if len(units) - most < left:
-        needed = len(units) + left - (len(units) - most)
-        raise InputError(_too_few("data.too-few-for-folds", rows, units, k=k, needed=needed))
-    return [
+    found = bundles(rows)
+    if len(found) < k:
+        raise InputError(_too_few("data.too-few-for-folds", found, k=k, needed=k))
+    fold_of = place(make_units(found, key, seed), {str(n): 1 / k for n in range(k)}, seed)
+    folds_ = [
         (
-            tuple(row for row in rows if fold_of[row.id] != fold),
-            tuple(row for row in rows if fold_of[row.id] == fold),
+            [one for one in found if fold_of[one.rows[0].id] != fold],
+            [one for one in found if fold_of[one.rows[0].id] == fold],
         )
         for fold in map(str, range(k))
     ]
+    fewest = min(len(rest) for rest, _ in folds_)
+    if fewest < left:
+        needed = len(found) + left - fewest
+        raise InputError(_too_few("data.too-few-for-folds", found, k=k, needed=needed))
+    return folds_
 
 
 def _splits(train: Sequence[Row], validation: Sequence[Row], test: Sequence[Row]) -> Splits:
@@ -192,16 +193,18 @@ def _splits(train: Sequence[Row], validation: Sequence[Row], test: Sequence[Row]
 
 
 def _divide(
-    rows: Sequence[Row], key: Callable[[Row], str], shares: Mapping[str, float], seed: int
+    found: Sequence[Bundle], key: Callable[[Row], str], shares: Mapping[str, float], seed: int
 ) -> dict[str, tuple[Row, ...]]:
     sides = [side for side in _SIDES if side in shares]
-    units = make_units(rows, key, seed)
-    if len(units) < len(sides):
-        raise InputError(_too_few("data.too-few-rows", rows, units, needed=len(sides)))
+    if len(found) < len(sides):
+        raise InputError(_too_few("data.too-few-rows", found, needed=len(sides)))
+    units = make_units(found, key, seed)
     side_of = place(units, {side: shares[side] for side in sides}, seed, anchor="train")
-    return {side: tuple(r for r in rows if side_of[r.id] == side) for side in _SIDES}
+    return {
+        side: in_order(one for one in found if side_of[one.rows[0].id] == side) for side in _SIDES
+    }
 
 
-def _too_few(code: str, rows: Sequence[Row], units: Sequence[Unit], **fields: object) -> Problem:
-    where = Where(rows[0].where.path) if rows else None
-    return Problem(code, where, {"count": len(units), **fields})
+def _too_few(code: str, found: Sequence[Bundle], **fields: object) -> Problem:
+    where = Where(found[0].rows[0].where.path) if found else None
+    return Problem(code, where, {"count": len(found), **fields})
