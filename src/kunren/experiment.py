@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from kunren.config.load import DATA_PATHS, dump
 from kunren.config.load import load as load_config
 from kunren.config.schema import Config, Decoding
+from kunren.data import overlap
 from kunren.data.read import capped
 from kunren.errors import InputError, Problem
 from kunren.messages import text
@@ -73,6 +74,8 @@ def run(config: Path, overrides: Sequence[str], output: Path, progress: Progress
     plan = prepare(load_config(config, overrides))
     if plan.filtered.steps:
         progress.say("\n".join(filters.lines(plan.filtered)))
+    for warning in overlap.warnings(plan.overlaps):
+        progress.say(str(warning))
     ready = _ready(plan, progress)
     plan = ready.plan
     begin_with = {
@@ -456,7 +459,8 @@ class _Experiment:
         known = run.cached("training")
         named = {key: getattr(config.data, key) for key in DATA_PATHS}
         paths = {k: plan.folder / Path(p).expanduser() for k, p in named.items() if p is not None}
-        data = provenance.data_facts(paths, plan.items, plan.labels)
+        overlaps = {side: one.as_json() for side, one in plan.overlaps.items()}
+        data = provenance.data_facts(paths, plan.items, plan.labels, overlaps=overlaps)
         if plan.filtered.steps:
             data["filters"] = filters.as_json(plan.filtered)
         content = provenance.manifest(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kunren.config.checks import METRICS, check
 from kunren.config.load import Loaded as LoadedConfig
 from kunren.config.schema import Config, ModelConfig, TrainConfig
+from kunren.data.overlap import Overlap
 from kunren.data.read import Files, capped, read_files
 from kunren.data.split import Splits, split_files
 from kunren.errors import InputError, Problem
@@ -38,6 +39,7 @@ class Plan:
         items: what there is to predict in them.
         labels: the closed set; empty for free text.
         fingerprint: a hash of the split.
+        overlaps: what the validation and test rows have in common with the training rows.
     """
 
     config: Config
@@ -50,6 +52,7 @@ class Plan:
     items: Mapping[str, list[Item]]
     labels: tuple[str, ...]
     fingerprint: str
+    overlaps: Mapping[str, Overlap] = field(default_factory=dict)
 
     @property
     def texts(self) -> list[str]:
@@ -169,7 +172,7 @@ def _made(
     config = _with_task(config, template=named)
     task = make_task(config.task)
     plan = Plan(config, folder, model, task, filtered, raw, {}, {}, (), splits.fingerprint)
-    return _prepared(plan)
+    return _prepared(replace(plan, overlaps=splits.overlaps))
 
 
 def _prepared(plan: Plan) -> Plan:

@@ -183,7 +183,7 @@ def _missing_columns(parsed: Parsed, name: str, fields: Fields) -> list[Problem]
     names = [column for column in parsed.columns if column]
     needed: dict[str, str | None] = {"group": fields.group}
     if fields.messages not in names:
-        needed = {"text": fields.text, "label": fields.label} | needed
+        needed = {"text": fields.text, "label": fields.label, **needed}
     problems = []
     for key, wanted in needed.items():
         if wanted is None or wanted in names:

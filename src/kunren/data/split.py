@@ -12,10 +12,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 from kunren.config.schema import Split
+from kunren.data.near import Near, near
+from kunren.data.overlap import Overlap, overlap
 from kunren.data.placing import make_units, place
 from kunren.data.read import Files
 from kunren.data.together import Bundle, bundles, in_order
@@ -36,12 +38,14 @@ class Splits:
     Attributes:
         fingerprint: SHA-256 over the ids and contents of each side; equal if and only if the same
             rows are on the same sides.
+        overlaps: "validation" and "test" → what that side has in common with the training rows.
     """
 
     train: tuple[Row, ...]
     validation: tuple[Row, ...]
     test: tuple[Row, ...]
     fingerprint: str
+    overlaps: Mapping[str, Overlap] = field(default_factory=dict, repr=False)
 
 
 def split(rows: Sequence[Row], key: Callable[[Row], str], config: Split) -> Splits:
@@ -62,8 +66,10 @@ def split(rows: Sequence[Row], key: Callable[[Row], str], config: Split) -> Spli
         InputError: there are fewer different rows than sides.
     """
     shares = {"train": config.train, "validation": config.validation, "test": config.test}
-    sides = _divide(bundles(rows), key, shares, config.seed)
-    return _splits(sides["train"], sides["validation"], sides["test"])
+    near_ = near(rows)
+    found = _bundles(rows, near_, least=len(_SIDES))
+    sides = _divide(found, key, shares, config.seed)
+    return _Made(rows, near_).splits(sides["train"], sides["validation"], sides["test"])
 
 
 def split_files(files: Files, key: Callable[[Row], str], config: Split) -> Splits:
@@ -80,10 +86,12 @@ def split_files(files: Files, key: Callable[[Row], str], config: Split) -> Split
     if files.test is None:
         shares["test"] = config.test
     shares["train"] = 1 - sum(shares.values())
-    sides = _divide(bundles(files.train), key, shares, config.seed)
+    near_ = near(files.rows)
+    found = _bundles(files.train, near_, least=len(shares))
+    sides = _divide(found, key, shares, config.seed)
     validation = sides["validation"] if files.validation is None else files.validation
     test = sides["test"] if files.test is None else files.test
-    return _splits(sides["train"], validation, test)
+    return _Made(files.rows, near_).splits(sides["train"], validation, test)
 
 
 def folds(
@@ -111,10 +119,13 @@ def folds(
     """
     whole = config.train + config.validation
     shares = {"train": config.train / whole, "validation": config.validation / whole}
+    near_ = near(rows)
+    made = _Made(rows, near_)
     found = []
-    for number, (rest, test) in enumerate(_tested(rows, key, k, config.seed, left=2)):
+    tested = _tested(_bundles(rows, near_, least=2 * k), key, k, config.seed, left=2)
+    for number, (rest, test) in enumerate(tested):
         sides = _divide(rest, key, shares, config.seed + 1 + number)
-        found.append(_splits(sides["train"], sides["validation"], in_order(test)))
+        found.append(made.splits(sides["train"], sides["validation"], in_order(test)))
     return tuple(found)
 
 
@@ -134,8 +145,13 @@ def fold_files(
         raise InputError(Problem("data.folds-with-test-file", where))
     if files.validation is None:
         return folds(files.train, key, k, config)
-    tested = _tested(files.train, key, k, config.seed, left=1)
-    return tuple(_splits(in_order(rest), files.validation, in_order(test)) for rest, test in tested)
+    near_ = near(files.rows)
+    found = _bundles(files.train, near_, least=2 * k)
+    made = _Made(files.rows, near_)
+    return tuple(
+        made.splits(in_order(rest), files.validation, in_order(test))
+        for rest, test in _tested(found, key, k, config.seed, left=1)
+    )
 
 
 def rarer_than_folds(rows: Sequence[Row], key: Callable[[Row], str], k: int) -> Problem | None:
@@ -147,7 +163,7 @@ def rarer_than_folds(rows: Sequence[Row], key: Callable[[Row], str], k: int) -> 
         A warning; its ``count`` is how many such labels there are, its ``labels`` names the
         rarest, each with how many different rows have it.
     """
-    units = make_units(bundles(rows), key, seed=0)
+    units = make_units(_bundles(rows, near(rows), least=2 * k), key, seed=0)
     counted = Counter(label for unit in units for label in unit.counted)
     rare = sorted((count, label) for label, count in counted.items() if count < k)
     if not rare:
@@ -158,13 +174,12 @@ def rarer_than_folds(rows: Sequence[Row], key: Callable[[Row], str], k: int) -> 
 
 
 def _tested(
-    rows: Sequence[Row], key: Callable[[Row], str], k: int, seed: int, left: int
+    found: Sequence[Bundle], key: Callable[[Row], str], k: int, seed: int, left: int
 ) -> list[tuple[list[Bundle], list[Bundle]]]:
     """The other rows and the test rows of each fold.
 
     ``left``: how many bundles the other rows must be at least.
     """
-    found = bundles(rows)
     if len(found) < k:
         raise InputError(_too_few("data.too-few-for-folds", found, k=k, needed=k))
     fold_of = place(make_units(found, key, seed), {str(n): 1 / k for n in range(k)}, seed)
@@ -182,14 +197,40 @@ def _tested(
     return folds_
 
 
-def _splits(train: Sequence[Row], validation: Sequence[Row], test: Sequence[Row]) -> Splits:
-    seen = sha256()
-    for name, rows in (("train", train), ("validation", validation), ("test", test)):
-        for row in sorted(rows, key=lambda row: row.id):
-            content = [[m.role, m.content] for m in row.messages]
-            fields = sorted(row.fields.items())
-            seen.update(json.dumps([name, row.id, content, fields]).encode() + b"\n")
-    return Splits(tuple(train), tuple(validation), tuple(test), seen.hexdigest())
+def _bundles(rows: Sequence[Row], found: Near, least: int) -> list[Bundle]:
+    """Rows in bundles; near-duplicates stay together unless fewer than ``least`` bundles are left.
+
+    Args:
+        rows: the first of the rows that ``found`` is of.
+        found: near-duplicates.
+        least: how many bundles are needed.
+    """
+    whole = bundles(rows, found)
+    return whole if len(whole) >= least else bundles(rows)
+
+
+class _Made:
+    """Makes ``Splits`` of rows whose near-duplicates are known."""
+
+    def __init__(self, rows: Sequence[Row], found: Near) -> None:
+        self._near = found
+        self._places = {row.id: place for place, row in enumerate(rows)}
+
+    def splits(
+        self, train: Sequence[Row], validation: Sequence[Row], test: Sequence[Row]
+    ) -> Splits:
+        """The sides, with their fingerprint and what they have in common."""
+        seen = sha256()
+        for name, rows in (("train", train), ("validation", validation), ("test", test)):
+            for row in sorted(rows, key=lambda row: row.id):
+                content = [[m.role, m.content] for m in row.messages]
+                fields = sorted(row.fields.items())
+                seen.update(json.dumps([name, row.id, content, fields]).encode() + b"\n")
+        shared = {
+            name: overlap(self._near, self._places, train, rows)
+            for name, rows in (("validation", validation), ("test", test))
+        }
+        return Splits(tuple(train), tuple(validation), tuple(test), seen.hexdigest(), shared)
 
 
 def _divide(

@@ -1,4 +1,4 @@
-"""Rows that stay on one side of a split: of one group, or asking the same."""
+"""Rows that stay on one side of a split: of one group, or asking the same or nearly the same."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from kunren.data.duplicates import question
+from kunren.data.near import Near
 from kunren.types import Row
 
 LARGEST = 0.05
@@ -37,13 +38,18 @@ def in_order(found: Iterable[Bundle]) -> tuple[Row, ...]:
     return tuple(row for _, row in sorted(placed, key=lambda pair: pair[0]))
 
 
-def bundles(rows: Sequence[Row]) -> list[Bundle]:
+def bundles(rows: Sequence[Row], found: Near | None = None) -> list[Bundle]:
     """All rows in bundles, in the order of their first rows.
 
     Rows of a group (``data.fields.group``) are always in one bundle, and so are rows without a
     group that ask the same. Bundles are joined where a row of one asks the same as a row of the
-    other, unless the whole would be more than ``LARGEST`` of all rows and more than ``LEAST``: if
-    every user says 「ありがとう」, each user still is on one side, though not all on the same.
+    other, or nearly the same, the most alike first, unless the whole would be more than
+    ``LARGEST`` of all rows and more than ``LEAST``: if every user says 「ありがとう」, each user
+    still is on one side, though not all on the same.
+
+    Args:
+        rows: all rows.
+        found: the near-duplicates among them; None: they may be divided.
     """
     asked = [question(row) for row in rows]
     joined = _Joined(len(rows))
@@ -55,13 +61,27 @@ def bundles(rows: Sequence[Row]) -> list[Bundle]:
     for one, other in pairwise(sorted(range(len(rows)), key=names.__getitem__)):
         if asked[one] == asked[other]:
             joined.join(one, other, limit)
-    found: dict[int, list[int]] = {}
+    if found is not None:
+        _join_near(joined, found, names, limit)
+    whole: dict[int, list[int]] = {}
     for number in range(len(rows)):
-        found.setdefault(joined.root(number), []).append(number)
+        whole.setdefault(joined.root(number), []).append(number)
     return [
         Bundle(tuple(rows[n] for n in ns), tuple(ns), _name(min(names[n] for n in ns)))
-        for ns in found.values()
+        for ns in whole.values()
     ]
+
+
+def _join_near(joined: _Joined, found: Near, names: Sequence[tuple[str, ...]], limit: int) -> None:
+    """Join rows of equal forms, then rows of forms that are near."""
+    having: dict[int, list[int]] = {}
+    for number in sorted(range(len(names)), key=names.__getitem__):
+        having.setdefault(found.forms[number], []).append(number)
+    for numbers in having.values():
+        for one, other in pairwise(numbers):
+            joined.join(one, other, limit)
+    for form, near_form, _ in found.links:
+        joined.join(having[form][0], having[near_form][0], limit)
 
 
 def _name(of_row: tuple[str, ...]) -> tuple[str, ...]:
