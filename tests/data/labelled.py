@@ -59,7 +59,7 @@ SETS = st.lists(st.sets(LABELS, min_size=1, max_size=4), min_size=3, max_size=12
 
 def grouped(sizes: Sequence[int], chance: random.Random, labels: str = "abcde") -> list[Row]:
     """Rows of users, ``sizes`` of each; users differ in which labels are frequent."""
-    found = []
+    found: list[Row] = []
     for user, size in enumerate(sizes):
         weights = [chance.random() ** 2 for _ in labels]
         for label in chance.choices(labels, weights, k=size):

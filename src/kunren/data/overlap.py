@@ -8,10 +8,12 @@ from typing import Any
 
 from kunren.data.near import Near, NearPair, pairs_of
 from kunren.errors import Problem
+from kunren.messages import text
 from kunren.textfile import excerpt
-from kunren.types import Row, Where
+from kunren.types import Row
 
 _SHOWN = 5
+_NAMES = {"validation": "data.side-validation", "test": "data.side-test"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,23 +82,21 @@ def warnings(overlaps: Mapping[str, Overlap]) -> list[Problem]:
         if one.near:
             pairs = sorted(one.near, key=lambda pair: -pair.similarity)[:2]
             said: dict[str, object] = {
-                "side": side,
+                "side": text(_NAMES[side]),
                 "count": len(one.near),
                 "rows": one.rows,
-                "examples": " / ".join(_example(pair) for pair in pairs),
+                "examples": "\n  ".join(_example(pair) for pair in pairs),
             }
-            told.append(Problem("data.near-in-training", Where(pairs[0].second.where.path), said))
+            told.append(Problem("data.near-in-training", None, said))
         if one.groups:
             named = excerpt("、".join(one.groups[:_SHOWN]), 80)
-            said = {"side": side, "count": len(one.groups), "groups": named}
+            said = {"side": text(_NAMES[side]), "count": len(one.groups), "groups": named}
             told.append(Problem("data.groups-in-training", None, said))
     return told
 
 
 def _example(pair: NearPair) -> str:
-    return (
-        f"{pair.second.where}「{_asked(pair.second)}」≒ {pair.first.where}「{_asked(pair.first)}」"
-    )
+    return " ≒ ".join(f"{row.where}「{_asked(row)}」" for row in (pair.second, pair.first))
 
 
 def _asked(row: Row) -> str:
