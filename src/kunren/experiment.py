@@ -17,6 +17,7 @@ from typing import Any
 from kunren.config.load import DATA_PATHS, dump
 from kunren.config.load import load as load_config
 from kunren.config.schema import Config
+from kunren.data import overlap
 from kunren.data.split import rarer_than_folds
 from kunren.errors import InputError, Problem
 from kunren.evaluation.rounds import Round
@@ -53,6 +54,8 @@ def run(config: Path, overrides: Sequence[str], output: Path, progress: Progress
     plan = prepare(load_config(config, overrides))
     if plan.filtered.steps:
         progress.say("\n".join(filters.lines(plan.filtered)))
+    for warning in overlap.warnings(plan.overlaps):
+        progress.say(str(warning))
     rare = _rarer_than_folds(plan)
     if rare is not None:
         progress.say(str(rare))
@@ -223,7 +226,8 @@ class _Experiment:
             timings[stage] = timings.get(stage, 0.0) + seconds
         named = {key: getattr(config.data, key) for key in DATA_PATHS}
         paths = {k: plan.folder / Path(p).expanduser() for k, p in named.items() if p is not None}
-        data = provenance.data_facts(paths, plan.items, plan.labels)
+        overlaps = {side: one.as_json() for side, one in plan.overlaps.items()}
+        data = provenance.data_facts(paths, plan.items, plan.labels, overlaps=overlaps)
         if plan.filtered.steps:
             data["filters"] = filters.as_json(plan.filtered)
         if self._folded:

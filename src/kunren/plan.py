@@ -11,6 +11,7 @@ from pathlib import Path
 from kunren.config.checks import METRICS, check
 from kunren.config.load import Loaded as LoadedConfig
 from kunren.config.schema import Config, ModelConfig, TrainConfig
+from kunren.data.overlap import Overlap
 from kunren.data.read import Files, capped, read_files
 from kunren.data.split import Splits, fold_files, split_files
 from kunren.errors import InputError, Problem
@@ -62,6 +63,11 @@ class Plan:
         """A hash of the split, or of those of all folds."""
         found = [splits.fingerprint for splits in self.folds]
         return found[0] if len(found) == 1 else sha256("".join(found).encode()).hexdigest()
+
+    @property
+    def overlaps(self) -> Mapping[str, Overlap]:
+        """What the validation and test rows of this fold have in common with its training rows."""
+        return self.folds[self.fold].overlaps
 
     def of_fold(self, number: int) -> Plan:
         """The same plan with the rows of another fold, from 0."""

@@ -35,13 +35,15 @@ class Row:
 
     A flat row (text, label) is the conversation user → assistant. ``id`` is unique within the
     experiment and stable between runs on the same file. ``fields`` are a flat row's other columns,
-    as text, by name: what a prompt template may refer to.
+    as text, by name: what a prompt template may refer to. ``group`` is the user, document or
+    conversation that it is from: rows of a group are never divided between splits.
     """
 
     id: str
     messages: tuple[Message, ...]
     where: Where
     fields: Mapping[str, str] = field(default_factory=dict, hash=False)
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hypothesis import strategies as st
 
@@ -54,6 +55,17 @@ SETS = st.lists(st.sets(LABELS, min_size=1, max_size=4), min_size=3, max_size=12
         [(f"text {n}", LIST_SEPARATOR.join(sorted(labels))) for n, labels in enumerate(found)]
     )
 )
+
+
+def grouped(sizes: Sequence[int], chance: random.Random, labels: str = "abcde") -> list[Row]:
+    """Rows of users, ``sizes`` of each; users differ in which labels are frequent."""
+    found: list[Row] = []
+    for user, size in enumerate(sizes):
+        weights = [chance.random() ** 2 for _ in labels]
+        for label in chance.choices(labels, weights, k=size):
+            one = row(len(found), f"text {len(found)}", label)
+            found.append(replace(one, group=f"user {user}"))
+    return found
 
 
 def demo() -> list[Row]:

@@ -41,6 +41,66 @@ def good(folder: Path, name: str, content: str | bytes, fields: Fields | None = 
     return found
 
 
+# --- groups ---
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", "text,label,user\nあ,a,u1\nい,b, u1 \nう,a,\nえ,b,7\n"),
+        (
+            "a.jsonl",
+            '{"text": "あ", "label": "a", "user": "u1"}\n'
+            '{"text": "い", "label": "b", "user": "u1 "}\n'
+            '{"text": "う", "label": "a", "user": null}\n'
+            '{"text": "え", "label": "b", "user": 7}\n',
+        ),
+        (
+            "a.jsonl",
+            "\n".join(
+                json.dumps({**json.loads(chat(("user", "あ"), ("assistant", "a"))), "user": user})
+                for user in ("u1", "u1", None, 7)
+            ),
+        ),
+    ],
+)
+def test_rows_know_their_group(tmp_path: Path, name: str, content: str) -> None:
+    found = good(tmp_path, name, content, Fields(group="user"))
+    assert [row.group for row in found.rows] == ["u1", "u1", None, "7"]
+    assert {row.group for row in good(tmp_path, name, content).rows} == {None}
+
+
+def test_groups_that_pandas_stored_as_floats(tmp_path: Path) -> None:
+    table = pa.table({"text": ["あ", "い", "う"], "label": ["a", "b", "a"], "g": [3.0, None, 3.0]})
+    pq.write_table(table, tmp_path / "null.parquet")
+    filled = table.set_column(2, "g", pa.array([3.0, float("nan"), 3.0]))
+    pq.write_table(filled, tmp_path / "nan.parquet")
+    for name in ("null.parquet", "nan.parquet"):
+        found = read(tmp_path / name, Fields(group="g"))
+        assert not found.problems
+        assert [row.group for row in found.rows] == ["3", None, "3"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "line", "said"),
+    [
+        ("a.csv", "text,label,usr\nあ,a,u1\n", 1, ["「usr」ですか", "data.fields.group: usr"]),
+        ("a.csv", "messages,x\n1,u1\n", 1, ["「user」", "data.fields.group"]),
+        ("a.jsonl", f"{GOOD}\n{GOOD}\n", 1, ["2 件すべて", "data.fields.group"]),
+        ("a.jsonl", GOOD[:-1] + ', "user": "u"}\n' + GOOD, 2, ["「user」がありません"]),
+        ("a.jsonl", GOOD[:-1] + ', "user": ["u"]}', 1, ["「user」", "null"]),
+        ("a.jsonl", GOOD[:-1] + ', "user": 1.5}', 1, ["「user」", "1.5"]),
+        ("a.jsonl", GOOD[:-1] + ', "user": true}', 1, ["「user」", "true"]),
+    ],
+)
+def test_groups_that_are_missing_or_none(
+    tmp_path: Path, name: str, content: str, line: int, said: list[str]
+) -> None:
+    found = read(put(tmp_path, name, content), Fields(group="user"))
+    told = [str(p) for p in found.problems if p.where and p.where.line == line]
+    assert any(all(part in one for part in said) for one in told), told
+
+
 # --- what can be read ---
 
 

@@ -113,12 +113,11 @@ def test_sets_have_exact_sizes_whatever_the_order(
     assert [fold.fingerprint for fold in again] == [fold.fingerprint for fold in found]
 
 
-@given(REPEATED, K, shares(), st.randoms(use_true_random=False))
+@given(REPEATED, st.integers(3, 5), shares(), st.randoms(use_true_random=False))
 def test_neither_order_nor_ids_matter(
     rows: list[Row], k: int, config: Split, chance: random.Random
 ) -> None:
-    assume(len(groups(rows)) >= 2 * k)
-    assume(max(map(len, groups(rows))) <= len(rows) / 4)
+    assume(len(groups(rows)) >= k)
     first = folds(rows, label_of, k, config)
     shuffled = [replace(row, id=f"other {row.id}") for row in rows]
     chance.shuffle(shuffled)

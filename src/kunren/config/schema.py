@@ -74,6 +74,9 @@ class Fields(Section):
     label: str = "label"
     messages: str = "messages"
     id: str = "id"
+    group: str | None = None
+    """What rows belong to (a user, a document, a conversation): rows of a group stay on one side of
+    a split. A row whose value is empty or null belongs to none. None: rows have no groups."""
 
 
 class Split(Section):

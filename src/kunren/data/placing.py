@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from math import floor
 
-from kunren.data.duplicates import groups, question
 from kunren.data.records import LIST_SEPARATOR
+from kunren.data.together import Bundle
 from kunren.types import Row
 
 
@@ -21,7 +21,7 @@ class Unit:
 
     Attributes:
         counted: how many of the rows have each label.
-        order: a hash of the seed and of what the first row asks; units are taken in its order.
+        order: a hash of the seed and of the bundle's name; units are taken in its order.
     """
 
     rows: tuple[Row, ...]
@@ -34,18 +34,18 @@ class Unit:
         return len(self.rows)
 
 
-def make_units(rows: Sequence[Row], key: Callable[[Row], str], seed: int) -> list[Unit]:
-    """All rows as units, in an order that depends neither on the rows' order nor on their ids.
+def make_units(found: Sequence[Bundle], key: Callable[[Row], str], seed: int) -> list[Unit]:
+    """Bundles as units, in an order that depends neither on the rows' order nor on their ids.
 
     Args:
-        rows: all rows.
+        found: all rows, in bundles.
         key: a row's label, or its labels joined by ``LIST_SEPARATOR``.
         seed: of the order.
     """
     units = []
-    for group in groups(rows):
-        counted = Counter(label for row in group for label in key(row).split(LIST_SEPARATOR))
-        units.append(Unit(group, counted, _hash(seed, *question(group[0]))))
+    for one in found:
+        counted = Counter(label for row in one.rows for label in key(row).split(LIST_SEPARATOR))
+        units.append(Unit(one.rows, counted, _hash(seed, *one.name)))
     return sorted(units, key=lambda unit: unit.order)
 
 
@@ -111,9 +111,9 @@ class _Placing:
                 self._put(smallest, side)
 
     def place_groups(self) -> None:
-        """Units of several rows, the largest first, where their labels lack most and they fit."""
+        """Units of several rows, the hardest first, where their labels lack most and they fit."""
         groups_ = [n for n, u in enumerate(self._units) if u.size > 1 and n not in self.side]
-        for number in sorted(groups_, key=lambda n: -self._units[n].size):
+        for number in sorted(groups_, key=self._weight, reverse=True):
             fitting = [side for side in self._shares if self._fits(number, side)]
             self._put(
                 number,
@@ -228,6 +228,11 @@ class _Placing:
     def _lack(self, label: str, side: str) -> float:
         """How many rows of a label a side lacks of its share."""
         return self._label_size[label] * self._shares[side] - self._label_used[label, side]
+
+    def _weight(self, number: int) -> float:
+        """How hard a unit is to make up for: many rows, and many of a rare label."""
+        counted = self._units[number].counted.items()
+        return sum(count * count / self._label_size[label] for label, count in counted)
 
     def _strain(self, number: int, side: str) -> float:
         """How much worse a unit makes a side's distances from its shares of the unit's labels.

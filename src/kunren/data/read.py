@@ -10,7 +10,7 @@ from pathlib import Path
 from kunren.config.schema import DataConfig, Fields
 from kunren.data.duplicates import overlaps
 from kunren.data.formats import Parsed, parse
-from kunren.data.records import fields_of, messages_of
+from kunren.data.records import fields_of, group_of, messages_of
 from kunren.errors import Problem
 from kunren.nearest import nearest
 from kunren.textfile import excerpt, nearest_file, shown
@@ -148,7 +148,8 @@ def _rows(parsed: Parsed, name: str, fields: Fields) -> Read:
         else:
             first[id_] = where
             if not found:
-                rows.append(Row(id_, messages, where, fields_of(record.value, fields)))
+                said_ = fields_of(record.value, fields)
+                rows.append(Row(id_, messages, where, said_, group_of(record.value, fields)))
         wrong += found if shared is None else [_numbered(p, number) for p in found]
     problems += _once_if_everywhere(wrong, len(parsed.records))
     problems.sort(key=lambda p: p.where.line or 0 if p.where else 0)
@@ -177,12 +178,15 @@ def _id(value: object, fields: Fields, where: Where, shared: int | None) -> str 
 
 def _missing_columns(parsed: Parsed, name: str, fields: Fields) -> list[Problem]:
     """A column that a table lacks: one problem, not one a row."""
-    if parsed.columns is None or fields.messages in parsed.columns:
+    if parsed.columns is None:
         return []
     names = [column for column in parsed.columns if column]
+    needed: dict[str, str | None] = {"group": fields.group}
+    if fields.messages not in names:
+        needed = {"text": fields.text, "label": fields.label, **needed}
     problems = []
-    for key, wanted in (("text", fields.text), ("label", fields.label)):
-        if wanted in names:
+    for key, wanted in needed.items():
+        if wanted is None or wanted in names:
             continue
         near = nearest(wanted, names)
         said: dict[str, object] = {

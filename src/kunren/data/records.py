@@ -6,6 +6,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Sequence
+from math import isnan
 from typing import cast, get_args
 
 from kunren.config.schema import Fields
@@ -45,6 +46,7 @@ def messages_of(
     if not isinstance(value, dict):
         checker.wrong("not-an-object", found=_quoted(value))
         return (), checker.problems
+    checker.group(value)
     if value.get(fields.messages) is not None:
         messages = checker.conversation(value[fields.messages])
     else:
@@ -61,6 +63,17 @@ def fields_of(value: object, fields: Fields) -> dict[str, str]:
     if not isinstance(value, dict):
         return {}
     return {str(k): _as_text(v) for k, v in value.items() if k != fields.messages}
+
+
+def group_of(value: object, fields: Fields) -> str | None:
+    """The group that a record belongs to, as text; None: it has none."""
+    if fields.group is None or not isinstance(value, dict):
+        return None
+    given = value.get(fields.group)
+    if isinstance(given, float):
+        # A column of integers with gaps is stored as floats by pandas, its gaps as NaN.
+        return None if isnan(given) else str(int(given))
+    return _as_text(given).strip() or None
 
 
 def _as_text(value: object) -> str:
@@ -109,6 +122,16 @@ class _Checker:
 
     def wrong(self, name: str, **fields: object) -> None:
         self.problems.append(Problem(f"data.{name}", self._where, fields))
+
+    def group(self, record: dict[str, object]) -> None:
+        """What the record belongs to, where the config names a field for it."""
+        name = self._fields.group
+        if name is None:
+            return
+        if name not in record:
+            self._missing("group", name, record)
+        elif not _names_group(record[name]):
+            self.wrong("group-type", field=name, found=_quoted(record[name]))
 
     def flat(self, record: dict[str, object]) -> tuple[Message, ...]:
         """A text and its label."""
@@ -217,6 +240,12 @@ class _Checker:
         if found is not None:
             self.wrong(found[0], field=field, **found[1])
         return found is None
+
+
+def _names_group(value: object) -> bool:
+    if isinstance(value, float):
+        return isnan(value) or value.is_integer()
+    return not isinstance(value, bool | list | dict)
 
 
 def _quoted(value: object) -> str:

@@ -12,12 +12,15 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 from kunren.config.schema import Split
-from kunren.data.placing import Unit, make_units, place
+from kunren.data.near import Near, near
+from kunren.data.overlap import Overlap, overlap
+from kunren.data.placing import make_units, place
 from kunren.data.read import Files
+from kunren.data.together import Bundle, bundles, in_order
 from kunren.errors import InputError, Problem
 from kunren.textfile import excerpt
 from kunren.types import Row, Where
@@ -35,12 +38,14 @@ class Splits:
     Attributes:
         fingerprint: SHA-256 over the ids and contents of each side; equal if and only if the same
             rows are on the same sides.
+        overlaps: "validation" and "test" → what that side has in common with the training rows.
     """
 
     train: tuple[Row, ...]
     validation: tuple[Row, ...]
     test: tuple[Row, ...]
     fingerprint: str
+    overlaps: Mapping[str, Overlap] = field(default_factory=dict, repr=False)
 
 
 def split(rows: Sequence[Row], key: Callable[[Row], str], config: Split) -> Splits:
@@ -61,8 +66,10 @@ def split(rows: Sequence[Row], key: Callable[[Row], str], config: Split) -> Spli
         InputError: there are fewer different rows than sides.
     """
     shares = {"train": config.train, "validation": config.validation, "test": config.test}
-    sides = _divide(rows, key, shares, config.seed)
-    return _splits(sides["train"], sides["validation"], sides["test"])
+    near_ = near(rows)
+    found = _bundles(rows, near_, least=len(_SIDES))
+    sides = _divide(found, key, shares, config.seed)
+    return _Made(rows, near_).splits(sides["train"], sides["validation"], sides["test"])
 
 
 def split_files(files: Files, key: Callable[[Row], str], config: Split) -> Splits:
@@ -79,10 +86,12 @@ def split_files(files: Files, key: Callable[[Row], str], config: Split) -> Split
     if files.test is None:
         shares["test"] = config.test
     shares["train"] = 1 - sum(shares.values())
-    sides = _divide(files.train, key, shares, config.seed)
+    near_ = near(files.rows)
+    found = _bundles(files.train, near_, least=len(shares))
+    sides = _divide(found, key, shares, config.seed)
     validation = sides["validation"] if files.validation is None else files.validation
     test = sides["test"] if files.test is None else files.test
-    return _splits(sides["train"], validation, test)
+    return _Made(files.rows, near_).splits(sides["train"], validation, test)
 
 
 def folds(
@@ -110,10 +119,13 @@ def folds(
     """
     whole = config.train + config.validation
     shares = {"train": config.train / whole, "validation": config.validation / whole}
+    near_ = near(rows)
+    made = _Made(rows, near_)
     found = []
-    for number, (rest, test) in enumerate(_tested(rows, key, k, config.seed, left=2)):
+    tested = _tested(_bundles(rows, near_, least=2 * k), key, k, config.seed, left=2)
+    for number, (rest, test) in enumerate(tested):
         sides = _divide(rest, key, shares, config.seed + 1 + number)
-        found.append(_splits(sides["train"], sides["validation"], test))
+        found.append(made.splits(sides["train"], sides["validation"], in_order(test)))
     return tuple(found)
 
 
@@ -133,8 +145,13 @@ def fold_files(
         raise InputError(Problem("data.folds-with-test-file", where))
     if files.validation is None:
         return folds(files.train, key, k, config)
-    tested = _tested(files.train, key, k, config.seed, left=1)
-    return tuple(_splits(rest, files.validation, test) for rest, test in tested)
+    near_ = near(files.rows)
+    found = _bundles(files.train, near_, least=2 * k)
+    made = _Made(files.rows, near_)
+    return tuple(
+        made.splits(in_order(rest), files.validation, in_order(test))
+        for rest, test in _tested(found, key, k, config.seed, left=1)
+    )
 
 
 def rarer_than_folds(rows: Sequence[Row], key: Callable[[Row], str], k: int) -> Problem | None:
@@ -146,7 +163,7 @@ def rarer_than_folds(rows: Sequence[Row], key: Callable[[Row], str], k: int) -> 
         A warning; its ``count`` is how many such labels there are, its ``labels`` names the
         rarest, each with how many different rows have it.
     """
-    units = make_units(rows, key, seed=0)
+    units = make_units(_bundles(rows, near(rows), least=2 * k), key, seed=0)
     counted = Counter(label for unit in units for label in unit.counted)
     rare = sorted((count, label) for label, count in counted.items() if count < k)
     if not rare:
@@ -157,51 +174,78 @@ def rarer_than_folds(rows: Sequence[Row], key: Callable[[Row], str], k: int) -> 
 
 
 def _tested(
-    rows: Sequence[Row], key: Callable[[Row], str], k: int, seed: int, left: int
-) -> list[tuple[tuple[Row, ...], tuple[Row, ...]]]:
+    found: Sequence[Bundle], key: Callable[[Row], str], k: int, seed: int, left: int
+) -> list[tuple[list[Bundle], list[Bundle]]]:
     """The other rows and the test rows of each fold.
 
-    ``left``: how many different rows the other ones must be at least.
+    ``left``: how many bundles the other rows must be at least.
     """
-    units = make_units(rows, key, seed)
-    if len(units) < k:
-        raise InputError(_too_few("data.too-few-for-folds", rows, units, k=k, needed=k))
-    fold_of = place(units, {str(number): 1 / k for number in range(k)}, seed)
-    in_fold = Counter(fold_of[unit.rows[0].id] for unit in units)
-    most = max(in_fold.values())
-    if len(units) - most < left:
-        needed = len(units) + left - (len(units) - most)
-        raise InputError(_too_few("data.too-few-for-folds", rows, units, k=k, needed=needed))
-    return [
+    if len(found) < k:
+        raise InputError(_too_few("data.too-few-for-folds", found, k=k, needed=k))
+    fold_of = place(make_units(found, key, seed), {str(n): 1 / k for n in range(k)}, seed)
+    folds_ = [
         (
-            tuple(row for row in rows if fold_of[row.id] != fold),
-            tuple(row for row in rows if fold_of[row.id] == fold),
+            [one for one in found if fold_of[one.rows[0].id] != fold],
+            [one for one in found if fold_of[one.rows[0].id] == fold],
         )
         for fold in map(str, range(k))
     ]
+    fewest = min(len(rest) for rest, _ in folds_)
+    if fewest < left:
+        needed = len(found) + left - fewest
+        raise InputError(_too_few("data.too-few-for-folds", found, k=k, needed=needed))
+    return folds_
 
 
-def _splits(train: Sequence[Row], validation: Sequence[Row], test: Sequence[Row]) -> Splits:
-    seen = sha256()
-    for name, rows in (("train", train), ("validation", validation), ("test", test)):
-        for row in sorted(rows, key=lambda row: row.id):
-            content = [[m.role, m.content] for m in row.messages]
-            fields = sorted(row.fields.items())
-            seen.update(json.dumps([name, row.id, content, fields]).encode() + b"\n")
-    return Splits(tuple(train), tuple(validation), tuple(test), seen.hexdigest())
+def _bundles(rows: Sequence[Row], found: Near, least: int) -> list[Bundle]:
+    """Rows in bundles; near-duplicates stay together unless fewer than ``least`` bundles are left.
+
+    Args:
+        rows: the first of the rows that ``found`` is of.
+        found: near-duplicates.
+        least: how many bundles are needed.
+    """
+    whole = bundles(rows, found)
+    return whole if len(whole) >= least else bundles(rows)
+
+
+class _Made:
+    """Makes ``Splits`` of rows whose near-duplicates are known."""
+
+    def __init__(self, rows: Sequence[Row], found: Near) -> None:
+        self._near = found
+        self._places = {row.id: place for place, row in enumerate(rows)}
+
+    def splits(
+        self, train: Sequence[Row], validation: Sequence[Row], test: Sequence[Row]
+    ) -> Splits:
+        """The sides, with their fingerprint and what they have in common."""
+        seen = sha256()
+        for name, rows in (("train", train), ("validation", validation), ("test", test)):
+            for row in sorted(rows, key=lambda row: row.id):
+                content = [[m.role, m.content] for m in row.messages]
+                fields = sorted(row.fields.items())
+                seen.update(json.dumps([name, row.id, content, fields]).encode() + b"\n")
+        shared = {
+            name: overlap(self._near, self._places, train, rows)
+            for name, rows in (("validation", validation), ("test", test))
+        }
+        return Splits(tuple(train), tuple(validation), tuple(test), seen.hexdigest(), shared)
 
 
 def _divide(
-    rows: Sequence[Row], key: Callable[[Row], str], shares: Mapping[str, float], seed: int
+    found: Sequence[Bundle], key: Callable[[Row], str], shares: Mapping[str, float], seed: int
 ) -> dict[str, tuple[Row, ...]]:
     sides = [side for side in _SIDES if side in shares]
-    units = make_units(rows, key, seed)
-    if len(units) < len(sides):
-        raise InputError(_too_few("data.too-few-rows", rows, units, needed=len(sides)))
+    if len(found) < len(sides):
+        raise InputError(_too_few("data.too-few-rows", found, needed=len(sides)))
+    units = make_units(found, key, seed)
     side_of = place(units, {side: shares[side] for side in sides}, seed, anchor="train")
-    return {side: tuple(r for r in rows if side_of[r.id] == side) for side in _SIDES}
+    return {
+        side: in_order(one for one in found if side_of[one.rows[0].id] == side) for side in _SIDES
+    }
 
 
-def _too_few(code: str, rows: Sequence[Row], units: Sequence[Unit], **fields: object) -> Problem:
-    where = Where(rows[0].where.path) if rows else None
-    return Problem(code, where, {"count": len(units), **fields})
+def _too_few(code: str, found: Sequence[Bundle], **fields: object) -> Problem:
+    where = Where(found[0].rows[0].where.path) if found else None
+    return Problem(code, where, {"count": len(found), **fields})

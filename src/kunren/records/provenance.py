@@ -90,6 +90,7 @@ def data_facts(
     splits: Mapping[str, Sequence[Item]],
     labels: Sequence[str],
     filters: Mapping[str, Any] | None = None,
+    overlaps: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What the manifest says of the data.
 
@@ -98,13 +99,15 @@ def data_facts(
         splits: "train", "validation", "test" → its items.
         labels: the closed set; empty where answers are free text.
         filters: what the label filters took out, as plain JSON; None: there are none.
+        overlaps: what held-out rows have in common with training rows, as plain JSON by split;
+            None: that was not looked for.
 
     Returns:
         ``files`` (name, size, SHA-256), ``rows``, ``items``, ``labels`` (rows that have each),
         ``sets`` (where items have labels: how many in all, how many different, and their mean
         number an item; also of "all" splits), ``lengths`` of questions and answers in characters,
-        ``turns`` (answers a row → rows) of each split, ``filters``, and ``fingerprint``, a hash of
-        which row is in which split.
+        ``turns`` (answers a row → rows) of each split, ``filters``, ``overlaps``, and
+        ``fingerprint``, a hash of which row is in which split.
     """
     counted = {
         name: Counter(label for item in items for label in item.labels)
@@ -131,6 +134,7 @@ def data_facts(
         },
         "turns": {name: _turns(items) for name, items in splits.items()},
         "filters": None if filters is None else dict(filters),
+        "overlaps": None if overlaps is None else dict(overlaps),
         "fingerprint": split_fingerprint(splits),
     }
 
