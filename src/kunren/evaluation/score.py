@@ -48,6 +48,8 @@ def evaluate(
     answers: Answers,
     levels: Callable[[str], tuple[str, ...]] | None = None,
     base: Base = "model",
+    *,
+    subject: str = "tuned",
 ) -> dict[str, Any]:
     """Score every system on the same test items.
 
@@ -60,6 +62,7 @@ def evaluate(
         answers: what an answer is.
         levels: label → its path in the hierarchy, from the top.
         base: what the system "base" is.
+        subject: the system that is compared with every other one.
 
     Returns:
         ``eval_metrics.json`` as DESIGN.md has it, and beside: ``items``, ``labels``, ``bootstrap``,
@@ -101,9 +104,9 @@ def evaluate(
         asdict(pair)
         for name, system in answered.items()
         for metric in kind.compared
-        if "tuned" in answered
-        and name != "tuned"
-        and (pair := compare(test, answered["tuned"], system, kind.metrics[metric]))
+        if subject in answered
+        and name != subject
+        and (pair := compare(test, answered[subject], system, kind.metrics[metric]))
     ]
     return {
         "schema": SCHEMA,
@@ -284,8 +287,11 @@ def unit(metrics: Mapping[str, Any], metric: str) -> Unit:
 def find_pair(
     metrics: Mapping[str, Any], b: str, metric: str | None = None
 ) -> dict[str, Any] | None:
-    """The comparison of tuned with ``b``, if it was made; ``metric`` None: by the primary one."""
-    wanted = ("tuned", b, metric or primary(metrics))
+    """The comparison of tuned with ``b``, if it was made; ``metric`` None: by the primary one.
+
+    Of tuned, or of what the file says was compared with all others.
+    """
+    wanted = (metrics.get("subject", "tuned"), b, metric or primary(metrics))
     made: Iterable[dict[str, Any]] = metrics["paired"]
     return next((p for p in made if (p["a"], p["b"], p["metric"]) == wanted), None)
 
