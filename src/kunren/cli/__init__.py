@@ -22,6 +22,8 @@ COMMANDS = {
     "report": "kunren.cli.report:command",
     "chat": "kunren.cli.chat:command",
     "predict": "kunren.cli.predict:command",
+    "score": "kunren.cli.score:command",
+    "log": "kunren.cli.log:command",
     "models": "kunren.cli.models:command",
 }
 

@@ -53,7 +53,7 @@ def command(
             | result.metrics
         )
         return
-    _show(result.metrics)
+    show_scores(result.metrics)
     show("", text("cli.run-verdict", verdict=result.verdict))
     show(text("cli.run-record", path=record))
     for finding in result.findings:
@@ -61,7 +61,8 @@ def command(
             say(f"[{finding['severity']}] {finding['message']}")
 
 
-def _show(metrics: dict[str, Any]) -> None:
+def show_scores(metrics: dict[str, Any]) -> None:
+    """Print the table of all systems, with their intervals."""
     from kunren.evaluation.score import cell, headline, metric_name, system_name, unit
 
     shown = headline(metrics)

@@ -8,6 +8,7 @@ from functools import cache
 import emoji
 import regex
 
+_GRAPHEME = regex.compile(r"\X")
 _SELECTORS = str.maketrans({"\ufe0e": None, "\ufe0f": None})
 _TONES = str.maketrans(dict.fromkeys(range(0x1F3FB, 0x1F400)))
 _TONE_NAMES = re.compile(r"_(?:medium-)?(?:light|dark)_skin_tone|_medium_skin_tone")
@@ -23,7 +24,7 @@ _LONGEST = 16
 
 def split_graphemes(text: str) -> list[str]:
     """What a person would count as characters: 👨‍👩‍👧, 🇯🇵 and が (か + ゛) are one each."""
-    found: list[str] = regex.findall(r"\X", text)
+    found: list[str] = _GRAPHEME.findall(text)
     return found
 
 

@@ -71,6 +71,15 @@ def parse(data: bytes, path: str) -> Parsed:
     return _failed("data.unknown-format", path, suffix=suffix or "-", known=known)
 
 
+def parse_lines(data: bytes, path: str) -> Parsed:
+    """Take plain text apart: each line is a record, an empty one too, but not a last line break."""
+    text, encoding = decode(data)
+    if encoding is not None:
+        return _wrong_encoding(text, encoding, path)
+    lines = text.removesuffix("\n").split("\n") if text else []
+    return Parsed([Record(n, line.removesuffix("\r")) for n, line in enumerate(lines, start=1)])
+
+
 def _failed(code: str, path: str, line: int | None = None, **fields: object) -> Parsed:
     return Parsed(problems=[Problem(code, Where(path, line), fields)])
 

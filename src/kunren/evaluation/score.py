@@ -50,8 +50,10 @@ def evaluate(
     answers: Answers,
     levels: Callable[[str], tuple[str, ...]] | None = None,
     base: Base = "model",
+    *,
     most_frequent: Sequence[str] = (),
     rounds: Sequence[Round] = (),
+    subject: str = "tuned",
 ) -> dict[str, Any]:
     """Score every system on the same test items.
 
@@ -69,6 +71,7 @@ def evaluate(
             label is of the first one.
         most_frequent: the five most frequent labels of the data before any filter, outside which
             answers count as diverse (set); empty: there is no diversity.
+        subject: the system that is compared with every other one.
 
     Returns:
         ``eval_metrics.json`` as DESIGN.md has it, and beside: ``items``, ``labels``, ``bootstrap``,
@@ -116,7 +119,7 @@ def evaluate(
         for name, system in systems.items()
     }
     by_metric = [
-        corrected(_compared(test, answered, kind.metrics[name]), kind.metrics[name])
+        corrected(_compared(test, answered, subject, kind.metrics[name]), kind.metrics[name])
         for name in kind.compared
     ]
     order = list(answered)
@@ -137,13 +140,15 @@ def evaluate(
     }
 
 
-def _compared(test: Test, answered: Mapping[str, System], metric: Metric) -> list[Paired]:
-    """Tuned against every other system."""
-    tuned = answered.get("tuned")
-    others = [system for name, system in answered.items() if name != "tuned"]
-    if tuned is None:
+def _compared(
+    test: Test, answered: Mapping[str, System], subject: str, metric: Metric
+) -> list[Paired]:
+    """One system against every other."""
+    if subject not in answered:
         return []
-    return [pair for other in others if (pair := compare(test, tuned, other, metric)) is not None]
+    others = [system for name, system in answered.items() if name != subject]
+    one = answered[subject]
+    return [pair for other in others if (pair := compare(test, one, other, metric)) is not None]
 
 
 def _kind(answers: Answers, space: Space, config: EvaluateConfig) -> Kind:
@@ -352,8 +357,11 @@ def unit(metrics: Mapping[str, Any], metric: str) -> Unit:
 def find_pair(
     metrics: Mapping[str, Any], b: str, metric: str | None = None
 ) -> dict[str, Any] | None:
-    """The comparison of tuned with ``b``, if it was made; ``metric`` None: by the primary one."""
-    wanted = ("tuned", b, metric or primary(metrics))
+    """The comparison of tuned with ``b``, if it was made; ``metric`` None: by the primary one.
+
+    Of tuned, or of what the file says was compared with all others.
+    """
+    wanted = (metrics.get("subject", "tuned"), b, metric or primary(metrics))
     made: Iterable[dict[str, Any]] = metrics["paired"]
     return next((p for p in made if (p["a"], p["b"], p["metric"]) == wanted), None)
 

@@ -57,6 +57,23 @@ def markdown(said: str) -> str:
     return _MARKUP.sub(r"\\\g<0>", line)
 
 
+def markdown_table(table: Table) -> str:
+    """A table in Markdown, its cells escaped, its marked rows bold."""
+    rule = {"l": "---", "r": "---:"}
+    lines = [
+        _markdown_row(table.columns),
+        "|" + "|".join(rule[letter] for letter in table.align) + "|",
+    ]
+    for number, row in enumerate(table.rows):
+        lines.append(_markdown_row(row, bold=number in table.marked))
+    return "\n".join(lines)
+
+
+def _markdown_row(cells: Sequence[str], *, bold: bool = False) -> str:
+    said = [markdown(cell) for cell in cells]
+    return "| " + " | ".join(f"**{s}**" if bold and s else s for s in said) + " |"
+
+
 def clip(said: str, limit: int = 80) -> str:
     """The beginning of a text, on one line."""
     line = _SPACE.sub(" ", clean(said)).strip()

@@ -24,7 +24,14 @@ from kunren.records.facts import Facts, read_facts
 from kunren.records.predictions import Answer, Predicted, write_predictions
 from kunren.records.trainlog import by_epoch
 from kunren.report import charts, course, errors, samples
-from kunren.report.format import Table, clean, emoji_name, joined, markdown, verbatim
+from kunren.report.format import (
+    clean,
+    emoji_name,
+    joined,
+    markdown,
+    markdown_table,
+    verbatim,
+)
 from kunren.report.samples import Rows
 from kunren.report.summary import Summary, summarise
 from kunren.tasks import Answers
@@ -169,29 +176,13 @@ def _environment(*, html: bool) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"md": markdown, "clean": clean, "mdtable": _markdown_table}
+    environment.filters |= {"md": markdown, "clean": clean, "mdtable": markdown_table}
     environment.filters["verbatim"] = verbatim
     environment.globals |= {
         "t": lambda key, /, **fields: text(f"record.{key}", **fields),
         "language": language(),
     }
     return environment
-
-
-def _markdown_table(table: Table) -> str:
-    rule = {"l": "---", "r": "---:"}
-    lines = [
-        _markdown_row(table.columns),
-        "|" + "|".join(rule[letter] for letter in table.align) + "|",
-    ]
-    for number, row in enumerate(table.rows):
-        lines.append(_markdown_row(row, bold=number in table.marked))
-    return "\n".join(lines)
-
-
-def _markdown_row(cells: Sequence[str], *, bold: bool = False) -> str:
-    said = [markdown(cell) for cell in cells]
-    return "| " + " | ".join(f"**{s}**" if bold and s else s for s in said) + " |"
 
 
 def _markdown(summary: Summary, drawn: Mapping[str, bytes]) -> str:
