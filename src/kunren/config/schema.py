@@ -262,6 +262,9 @@ class EvaluateConfig(Section):
     """How the models write."""
     also: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Decoding] = {}
     """Further ways, by name: the tuned model also writes in each, as a system ``tuned_<name>``."""
+    against: str | None = None
+    """Folder of an earlier run to compare with in the record; relative to the YAML file, as data
+    paths are. What is needed of it is copied into the run folder."""
 
 
 class Config(Section):

@@ -11,13 +11,15 @@ from kunren.evaluation.score import verdict_sentence
 from kunren.messages import text
 from kunren.records.facts import Facts
 from kunren.records.trainlog import by_epoch
-from kunren.report import advice, course, data, errors, results, samples, setup
+from kunren.report import advice, course, data, earlier, errors, results, samples, setup
+from kunren.report.earlier import Earlier
 from kunren.report.format import Table
 from kunren.report.setup import Pairs
 
 FILES = (
     "config.yaml", "manifest.json", "train_log.csv", "eval_metrics.json", "predictions.jsonl",
-    "predictions_sample.jsonl", "comparison.csv", "findings.json", "report.html", "charts", "model",
+    "predictions_sample.jsonl", "comparison.csv", "earlier.json", "findings.json", "report.html",
+    "charts", "model",
 )  # fmt: skip
 
 
@@ -45,6 +47,7 @@ class Summary:
     spread: Table | None
     spread_said: Sequence[str]
     results_notes: Sequence[str]
+    earlier: Earlier | None
     training: Table | None
     training_said: str | None
     good: Table | None
@@ -92,6 +95,7 @@ def summarise(facts: Facts) -> Summary:
         spread=results.spread(metrics) if metrics else None,
         spread_said=results.spread_said(facts),
         results_notes=results.notes(metrics, facts.predictions or ()) if metrics else (),
+        earlier=earlier.section(facts),
         training=course.table(facts, epochs),
         training_said=course.said(facts, epochs),
         good=samples.good(rows),
