@@ -49,6 +49,7 @@ def test_the_two_runs_of_the_old_program(capsys: pytest.CaptureFixture[str]) -> 
     assert "+98 %" in said.out
     assert "精度重視: v4_focal_top100_20251224" in said.out
     assert "★" in said.out
+    assert said.out.count("20 行の Jaccard は、予測から計算し直した値と一致します") == 2
 
 
 def test_our_runs_have_verdicts_in_every_format(

@@ -70,6 +70,7 @@ def test_the_jaccard_of_each_sample_is_recomputed(folder: Path) -> None:
         assert said is not None
         assert said.score == pytest.approx(json.loads(line)["jaccard"], abs=1e-12)
     assert not entry.whole
+    assert "20 行" in entry.checks[0]
 
 
 def test_a_stored_jaccard_that_is_wrong_is_a_warning_that_names_the_row(copy: Path) -> None:
@@ -78,7 +79,9 @@ def test_a_stored_jaccard_that_is_wrong_is_a_warning_that_names_the_row(copy: Pa
     lines[3]["jaccard"] = 0.25
     del lines[5]["jaccard"]
     path.write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
-    differs, unstored = read_entry(copy).warnings
+    entry = read_entry(copy)
+    differs, unstored = entry.warnings
+    assert "18 行" in entry.checks[0]
     assert "1 行" in differs
     assert "行: 4" in differs
     assert "1 行" in unstored
@@ -141,6 +144,15 @@ def test_a_broken_folder_is_named_and_left_out(copy: Path, file: str, content: s
 def test_bytes_that_are_no_text_are_named_too(copy: Path) -> None:
     (copy / "train_log.csv").write_bytes(b"\xff\xfe\x00")
     assert codes(gather([str(copy)]).left_out) == ["record.broken-file"]
+
+
+def test_yaml_that_is_no_json_is_read_as_text(copy: Path) -> None:
+    content = "train_samples: many\nunique_emojis: '100'\ncut_off: 2025-12-24\nmodel_name: [t5]\n"
+    (copy / "config.yaml").write_text(content, encoding="utf-8")
+    entry = read_entry(copy)
+    assert entry.settings == {"cut_off": "2025-12-24", "model.id": "['t5']"}
+    assert (entry.rows, entry.label_count) == ({}, None)
+    json.dumps(dict(entry.settings))
 
 
 def test_a_folder_of_another_program_is_left_out(tmp_path: Path) -> None:

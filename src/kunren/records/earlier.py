@@ -70,6 +70,7 @@ def from_json(content: Mapping[str, Any]) -> Entry:
         machine=content["machine"],
         missing=tuple(content["missing"]),
         warnings=tuple(content["warnings"]),
+        checks=tuple(content["checks"]),
     )
 
 

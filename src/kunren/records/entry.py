@@ -61,6 +61,7 @@ class Entry:
         machine: what predicted; None: not known. Speeds of two machines are not compared.
         missing: what the folder lacks, in words.
         warnings: what is wrong with what it has, in words.
+        checks: what was recomputed and found right, in words.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Entry:
     machine: str | None = None
     missing: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
 
     def value(self, metric: str) -> float | None:
         """The value of a metric, or None."""

@@ -8,7 +8,7 @@ What such a folder does not say is missing here too; nothing is guessed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +103,7 @@ def read_flat(folder: Path) -> Entry:
         raise InputError(problems)
     if not (config and _KEYS & set(config)) and not (scores and set(scores)):
         raise InputError(Problem("compare.unknown-layout", Where(str(folder))))
-    rows, warnings = sample or ((), ())
+    rows, warnings, checks = sample or ((), (), ())
     parts = {
         "config.yaml": config,
         "eval_metrics.json": scores,
@@ -123,14 +123,15 @@ def read_flat(folder: Path) -> Entry:
         layout="jmoji",
         answers="set",
         settings=_settings(config),
-        rows={ours: config[its] for its, ours in ROWS.items() if isinstance(config.get(its), int)},
-        label_count=config.get("unique_emojis"),
+        rows={ours: count for its, ours in ROWS.items() if (count := _count(config, its))},
+        label_count=_count(config, "unique_emojis"),
         scores=found,
         primary="jaccard",
         items=rows,
         machine=config.get("gpu_name"),
         missing=tuple(text("compare.lacks-file", file=name) for name in lacking),
         warnings=tuple(warnings),
+        checks=tuple(checks),
     )
 
 
@@ -160,13 +161,20 @@ def _read_metrics(path: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
+def _count(config: Mapping[str, Any], key: str) -> int | None:
+    value = config.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
 def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """Its settings under our keys.
 
     ``focal_gamma`` counts only where ``use_focal_loss`` says so: it is written in either case.
     """
     found = {
-        SETTINGS.get(key, key): value for key, value in config.items() if key not in _NO_SETTING
+        str(SETTINGS.get(key, key)): _plain(value)
+        for key, value in config.items()
+        if key not in _NO_SETTING
     }
     if config.get("use_focal_loss") is False:
         found["train.loss.focal_gamma"] = 0.0
@@ -175,8 +183,13 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _read_sample(path: Path) -> tuple[list[Predicted], list[str]]:
-    """The sample with our own Jaccard a row, and a warning where the stored one is another."""
+def _plain(value: object) -> object:
+    """A value that JSON can hold; a date of YAML becomes text."""
+    return value if isinstance(value, bool | int | float | str | None) else str(value)
+
+
+def _read_sample(path: Path) -> tuple[list[Predicted], list[str], list[str]]:
+    """The sample with our own Jaccard a row; where the stored one is another, where the same."""
     lines = files.read_jsonl(path)
     items, said = [], []
     for number, line in enumerate(lines, start=1):
@@ -204,10 +217,24 @@ def _read_sample(path: Path) -> tuple[list[Predicted], list[str]]:
         )
         for item, answer in zip(items, said, strict=True)
     ]
-    return rows, list(_disagreements(lines, rows))
+    other, unstored = _compared(lines, rows)
+    warnings = []
+    if other:
+        named = text("record.list").join(map(str, other[:_NAMED]))
+        named += "…" if len(other) > _NAMED else ""
+        fields = {"file": SAMPLE, "count": len(other), "lines": named}
+        warnings.append(text("compare.jaccard-differs", **fields))
+    if unstored:
+        warnings.append(text("compare.jaccard-unstored", file=SAMPLE, count=unstored))
+    agreeing = len(rows) - len(other) - unstored
+    checks = [text("compare.jaccard-agrees", file=SAMPLE, count=agreeing)] if agreeing else []
+    return rows, warnings, checks
 
 
-def _disagreements(lines: Sequence[Mapping[str, Any]], rows: Sequence[Predicted]) -> Iterator[str]:
+def _compared(
+    lines: Sequence[Mapping[str, Any]], rows: Sequence[Predicted]
+) -> tuple[list[int], int]:
+    """Numbers of the lines whose stored Jaccard is not ours, and how many lines have none."""
     stored = [line.get("jaccard") for line in lines]
     ours = [row.systems["tuned"].score for row in rows]
     other = [
@@ -215,13 +242,7 @@ def _disagreements(lines: Sequence[Mapping[str, Any]], rows: Sequence[Predicted]
         for number, (a, b) in enumerate(zip(stored, ours, strict=True), start=1)
         if a is not None and (b is None or not abs(a - b) <= _AGREES)
     ]
-    if other:
-        named = text("record.list").join(map(str, other[:_NAMED]))
-        named += "…" if len(other) > _NAMED else ""
-        yield text("compare.jaccard-differs", file=SAMPLE, count=len(other), lines=named)
-    unstored = stored.count(None)
-    if unstored:
-        yield text("compare.jaccard-unstored", file=SAMPLE, count=unstored)
+    return other, stored.count(None)
 
 
 def _labels(said: str) -> list[str]:

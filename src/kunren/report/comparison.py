@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from kunren.errors import Problem
 from kunren.evaluation.score import cell, gap, p_value
@@ -121,7 +122,13 @@ def page(
 def _part(group: Group, brief: bool) -> Part:
     return Part(
         kind=text(f"compare.kind-{group.answers}"),
-        warnings=[*group.warnings, *_same(group), *_no_intervals(group)],
+        warnings=[
+            *_of_runs(group, "warnings"),
+            *group.warnings,
+            *_same(group),
+            *_no_intervals(group),
+            *_of_runs(group, "checks"),
+        ],
         overview=overview(group),
         missing=[*_missing(group)],
         settings=settings(group),
@@ -162,11 +169,17 @@ def _no_intervals(group: Group) -> Iterator[str]:
         yield text("compare.no-intervals-in", runs=text("record.list").join(runs), reason=reason)
 
 
+def _of_runs(group: Group, which: Literal["warnings", "checks"]) -> Iterator[str]:
+    """What single folders were found to have wrong, or right."""
+    for entry in group.entries:
+        for said in getattr(entry, which):
+            yield text("compare.of-run", run=entry.name, said=said)
+
+
 def _missing(group: Group) -> Iterator[str]:
     for entry in group.entries:
-        parts = [*entry.missing, *entry.warnings]
-        if parts:
-            said = text("record.list").join(parts)
+        if entry.missing:
+            said = text("record.list").join(entry.missing)
             yield text("compare.missing-said", run=entry.name, parts=said)
 
 

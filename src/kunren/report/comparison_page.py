@@ -176,6 +176,7 @@ def _run(entry: Entry) -> dict[str, Any]:
         "settings": dict(entry.settings),
         "missing": list(entry.missing),
         "warnings": list(entry.warnings),
+        "checks": list(entry.checks),
     }
 
 
