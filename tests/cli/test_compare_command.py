@@ -81,6 +81,7 @@ def test_rows_metrics_and_baseline_are_chosen_by_name_or_path(
                 "--rows", "a_20251224", b) == 0  # fmt: skip
     said = capsys.readouterr().out
     assert "基準 (b_20251224) からの変化" in said
+    assert "変化 (マクロ F1)" in said
     assert "悪化" in said
     assert "○" in said
     assert "× " in said

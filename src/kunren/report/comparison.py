@@ -197,7 +197,7 @@ def overview(group: Group) -> Table:
     columns += [name_of(name) for name in names]
     rivals = any(entry.rival for entry in group.entries)
     columns += [text("compare.rival")] if rivals else []
-    columns += [text("compare.change"), text("compare.verdict")]
+    columns += [_change_heading(group), text("compare.verdict")]
     columns += [text("compare.pareto")] if best else []
     rows = []
     for entry in group.entries:
@@ -236,12 +236,23 @@ def _rival(entry: Entry) -> str:
     return f"{value} ({text(f'compare.{entry.rival.verdict}')})"
 
 
+def _judged_by(group: Group) -> str:
+    """The metric of the change column: the primary one, if it is among those compared."""
+    return group.primary if group.primary in group.metrics else next(iter(group.metrics), "")
+
+
+def _change_heading(group: Group) -> str:
+    by = _judged_by(group)
+    if by in ("", group.primary):
+        return text("compare.change")
+    return text("compare.change-of", metric=name_of(by))
+
+
 def _against(group: Group, entry: Entry) -> list[str]:
-    """Change in percent and verdict by the primary metric."""
+    """Change in percent and verdict."""
     if entry is group.baseline:
         return [text("compare.baseline-mark"), ""]
-    by = group.primary if group.primary in group.metrics else next(iter(group.metrics), "")
-    change = group.change(entry.name, by)
+    change = group.change(entry.name, _judged_by(group))
     return ["—", "—"] if change is None else [said_percent(change.percent), _verdict(change)]
 
 
