@@ -84,6 +84,17 @@ def test_seed_000_learns_that_the_effect_of_focal_loss_depends() -> None:
     assert "train.loss.focal_gamma を 指定なし から 2 にした効果は一定しない" in told
 
 
+def test_settings_cannot_be_told_apart_only_where_several_differ() -> None:
+    several = {"x": 1, "y": 1}, {"x": 2, "y": 2}
+    same = {"x": 1}, {"x": 1}
+    for settings, wanted in ((several, True), (same, False)):
+        entries = [
+            entry(name, {"jaccard": value}, settings=found)
+            for name, value, found in zip("ab", (0.1, 0.2), settings, strict=True)
+        ]
+        assert any("複数の設定が同時に" in said for said in findings(group(*entries))) == wanted
+
+
 def test_a_purpose_whose_number_is_missing_says_so() -> None:
     found = by_purpose(group(entry("a", {"jaccard": 0.1}), entry("b", {"jaccard": 0.2})))
     assert found["accuracy"].run == "b"

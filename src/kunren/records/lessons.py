@@ -92,7 +92,7 @@ def _single_changes(group: Group) -> Iterator[str]:
     yield from _inconstant(group, steps, tested)
     for step in steps:
         yield _step_said(group, step, tested.get(step.name))
-    if not steps:
+    if all(len(differing_settings(both)) > 1 for both in combinations(scored, 2)):
         yield text("compare.finding-several-settings")
 
 
