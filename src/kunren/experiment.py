@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from kunren.config.load import DATA_PATHS, dump
+from kunren.config.load import DATA_PATHS, Loaded, dump
 from kunren.config.load import load as load_config
 from kunren.config.schema import Config
 from kunren.data import overlap
@@ -28,7 +28,7 @@ from kunren.progress import Progress
 from kunren.ready import Ready, make_ready
 from kunren.records import predictions as stored_predictions
 from kunren.records.folder import Run
-from kunren.tasks import filters
+from kunren.tasks import filters, make_task
 from kunren.trial import Place, Trial
 from kunren.types import Item, Prediction, Where
 
@@ -51,7 +51,9 @@ def run(config: Path, overrides: Sequence[str], output: Path, progress: Progress
         TrainingStopped: training met a non-finite loss or gradient, or the saved model is not the
             one that was trained.
     """
-    plan = prepare(load_config(config, overrides))
+    loaded = load_config(config, overrides)
+    earlier = _earlier(loaded)
+    plan = prepare(loaded)
     if plan.filtered.steps:
         progress.say("\n".join(filters.lines(plan.filtered)))
     for warning in overlap.warnings(plan.overlaps):
@@ -64,6 +66,7 @@ def run(config: Path, overrides: Sequence[str], output: Path, progress: Progress
     begin_with = {
         "config.yaml": dump(plan.config, plan.folder, output / plan.config.name),
         "work/split.json": json.dumps(plan.fingerprint),
+        **earlier,
     }
     made = Run.create(output, plan.config.name, datetime.now().astimezone().date(), begin_with)
     with made.watched():
@@ -91,15 +94,42 @@ def resume(folder: Path, progress: Progress) -> Result:
         return _Experiment(plan, found, progress).carry_out(None)
 
 
-def report(folder: Path) -> Path:
-    """Make a finished run's diagnosis and record again, from its folder alone.
+def _earlier(loaded: Loaded) -> dict[str, str]:
+    """The copy of the earlier run that the config names, as file → text; empty: it names none.
 
     Raises:
-        InputError: not a run folder, or the run is not finished.
+        InputError: it is no run folder, or of another task.
     """
-    open_finished(folder)
+    named = loaded.config.evaluate.against
+    if named is None:
+        return {}
+    from kunren.records.earlier import NAME, as_json, read_against
+
+    answers = make_task(loaded.config.task).answers
+    found = as_json(read_against(loaded.resolve(named), answers))
+    return {NAME: json.dumps(found, ensure_ascii=False, indent=2, allow_nan=False) + "\n"}
+
+
+def report(folder: Path, against: Path | None = None) -> Path:
+    """Make a finished run's diagnosis and record again, from its folder alone.
+
+    Args:
+        folder: the run folder.
+        against: folder of an earlier run, to be kept and compared with from now on.
+
+    Raises:
+        InputError: not a run folder, the run is not finished, or it cannot be compared with
+            ``against``; nothing has been written.
+    """
+    _, config = open_finished(folder)
     from kunren.report.render import render
 
+    if against is not None:
+        from kunren.records.earlier import read_against, write_earlier
+
+        if against.resolve() == folder.resolve():
+            raise InputError(Problem("compare.against-itself", Where(str(against))))
+        write_earlier(folder, read_against(against, make_task(config.task).answers))
     render(folder)
     return folder
 

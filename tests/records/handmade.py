@@ -253,7 +253,9 @@ def make(
     trainlog.write_log(run.path / trainlog.NAME, log)
     run.stage("evaluate")
     how_often = EvaluateConfig(bootstrap=bootstrap)
-    metrics = evaluate(asked, labels, said, how_often, kind, path_levels, base, most_frequent)
+    metrics = evaluate(
+        asked, labels, said, how_often, kind, path_levels, base, most_frequent=most_frequent
+    )
     run.write_json("eval_metrics.json", metrics)
     rows = predictions.predicted(asked, said, kind, labels)
     predictions.write_predictions(run.path / predictions.NAME, rows)

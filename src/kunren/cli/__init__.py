@@ -20,6 +20,7 @@ COMMANDS = {
     "init": "kunren.cli.init:command",
     "run": "kunren.cli.run:command",
     "report": "kunren.cli.report:command",
+    "compare": "kunren.cli.compare:command",
     "chat": "kunren.cli.chat:command",
     "predict": "kunren.cli.predict:command",
     "score": "kunren.cli.score:command",

@@ -72,8 +72,21 @@ def emit_json(value: object) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
-def table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table to standard output; columns after the first are right-aligned numbers."""
+def table(
+    title: str | None,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    align: str | None = None,
+) -> None:
+    """Print a table to standard output.
+
+    Args:
+        title: above it.
+        columns: headings.
+        rows: cells.
+        align: a letter a column, ``l`` or ``r``; None: all after the first are numbers, at the
+            right.
+    """
     made = Table(
         title=escape(title) if title else None,
         title_justify="left",
@@ -82,7 +95,8 @@ def table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[str
         box=SIMPLE_HEAD,
     )
     for number, column in enumerate(columns):
-        side = "left" if number == 0 else "right"
+        letter = align[number] if align else "l" if number == 0 else "r"
+        side = "left" if letter == "l" else "right"
         made.add_column(escape(column), justify=side, no_wrap=True)  # type: ignore[arg-type]
     for row in rows:
         made.add_row(*(escape(cell) for cell in row))

@@ -25,6 +25,9 @@ from kunren.types import Where
 DATA_PATHS = ("train", "validation", "test")
 """The keys of ``data`` that name files."""
 
+AGAINST = ("evaluate", "against")
+"""The key that names another run's folder."""
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -82,16 +85,18 @@ def dump(config: Config, folder: Path | None = None, into: Path | None = None) -
     Args:
         config: what to write.
         folder: the folder that the config's relative paths refer to.
-        into: the folder that the YAML will stand in. Data paths (and ``model.id`` and
-            ``evaluate.bertscore``, where they name something on this disk) are rewritten to work
-            from there: relative, so that a project can be moved or shared as a whole; absolute only
-            where the two have nothing in common.
+        into: the folder that the YAML will stand in. Data paths and ``evaluate.against`` (and
+            ``model.id`` and ``evaluate.bertscore``, where they name something on this disk) are
+            rewritten to work from there: relative, so that a project can be moved or shared as a
+            whole; absolute only where the two have nothing in common.
     """
     values = config.model_dump(mode="json")
     if folder is not None and into is not None:
         for key in DATA_PATHS:
             if values["data"][key] is not None:
                 values["data"][key] = _moved(values["data"][key], folder, into)
+        if values["evaluate"]["against"] is not None:
+            values["evaluate"]["against"] = _moved(values["evaluate"]["against"], folder, into)
         if (folder / Path(values["model"]["id"]).expanduser()).exists():
             values["model"]["id"] = _moved(values["model"]["id"], folder, into)
         scorer = values["evaluate"]["bertscore"]
@@ -156,7 +161,7 @@ def _override(
             continue
         keys = tuple(dotted.split("."))
         value = document.value
-        if keys[0] == "data" and keys[-1] in DATA_PATHS and len(keys) == 2:
+        if (keys[0] == "data" and keys[-1] in DATA_PATHS and len(keys) == 2) or keys == AGAINST:
             value = _from_here(value)
         here = values
         for key in keys[:-1]:

@@ -272,6 +272,9 @@ class EvaluateConfig(Section):
     """Further ways, by name: the tuned model also writes in each, as a system ``tuned_<name>``."""
     bertscore: Annotated[str, Field(min_length=1)] | None = None
     """answer: also BERTScore, by this model: a path, a hub id, or package:NAME. None: not."""
+    against: str | None = None
+    """Folder of an earlier run to compare with in the record; relative to the YAML file, as data
+    paths are. What is needed of it is copied into the run folder."""
 
 
 class Config(Section):

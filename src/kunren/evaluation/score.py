@@ -119,8 +119,8 @@ def evaluate(
         for name, system in systems.items()
     }
     by_metric = [
-        corrected(_compared(test, answered, subject, kind.metrics[name]), kind.metrics[name])
-        for name in kind.compared
+        corrected(_compared(test, answered, subject, metric), metric.better)
+        for metric in map(kind.metrics.__getitem__, kind.compared)
     ]
     order = list(answered)
     paired = sorted((p for pairs in by_metric for p in pairs), key=lambda p: order.index(p.b))

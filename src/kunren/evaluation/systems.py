@@ -228,23 +228,25 @@ def compare(test: Test, a: System, b: System, metric: Metric) -> Paired | None:
         )
         kind = "paired-randomisation"
     needed = statistics.rows_needed(difference, resampled, test.n_rows)
-    verdict = _verdict(metric, difference, p)
+    verdict = _verdict(metric.better, difference, p)
     return Paired(a.name, b.name, metric.name, difference, interval, p, kind, verdict, p, needed)
 
 
-def _verdict(metric: Metric, difference: float, p: float) -> Verdict:
-    return statistics.verdict(-difference if metric.better == "lower" else difference, p)
+def _verdict(better: str | None, difference: float, p: float) -> Verdict:
+    return statistics.verdict(-difference if better == "lower" else difference, p)
 
 
-def corrected(pairs: Sequence[Paired], metric: Metric) -> list[Paired]:
+def corrected(pairs: Sequence[Paired], better: str | None) -> list[Paired]:
     """Comparisons by one metric, with verdicts that allow for how many they are (Holm).
+
+    ``better`` is which way the metric is better: ``higher`` or ``lower``.
 
     The best of several baselines is chosen by its result, so the comparison with it is one of
     several, whichever the reader looks at.
     """
     found = []
     for pair, p in zip(pairs, statistics.holm([pair.p for pair in pairs]), strict=True):
-        verdict = _verdict(metric, pair.difference, p)
+        verdict = _verdict(better, pair.difference, p)
         needed = pair.rows_needed if verdict == "indistinguishable" else None
         found.append(replace(pair, p_holm=p, verdict=verdict, rows_needed=needed))
     return found

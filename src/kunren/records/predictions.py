@@ -100,27 +100,30 @@ def _judged(
 
 def write_predictions(path: Path, rows: Sequence[Predicted]) -> None:
     """Write ``predictions.jsonl``."""
-    files.write_jsonl(path, (_line(row) for row in rows))
+    files.write_jsonl(path, (as_json(row) for row in rows))
 
 
-def _line(row: Predicted) -> dict[str, Any]:
+def as_json(row: Predicted) -> dict[str, Any]:
+    """One row as plain JSON."""
     said = {system: {"label": a.label} | asdict(a) for system, a in row.systems.items()}
     return asdict(row) | {"systems": said}
 
 
 def read_predictions(path: Path) -> list[Predicted]:
     """Read ``predictions.jsonl``, also one of before there were sets and texts."""
-    return [
-        Predicted(
-            id=row["id"],
-            row_id=row["row_id"],
-            text=row["text"],
-            gold=row["gold"],
-            gold_labels=tuple(row.get("gold_labels", (row["gold"],))),
-            systems={system: _answer(said) for system, said in row["systems"].items()},
-        )
-        for row in files.read_jsonl(path)
-    ]
+    return [from_json(row) for row in files.read_jsonl(path)]
+
+
+def from_json(row: Mapping[str, Any]) -> Predicted:
+    """One row from plain JSON, also of before there were sets and texts."""
+    return Predicted(
+        id=row["id"],
+        row_id=row["row_id"],
+        text=row["text"],
+        gold=row["gold"],
+        gold_labels=tuple(row.get("gold_labels", (row["gold"],))),
+        systems={system: _answer(said) for system, said in row["systems"].items()},
+    )
 
 
 def _answer(said: Mapping[str, Any]) -> Answer:

@@ -25,6 +25,7 @@ from kunren.evaluation.statistics import exact_interval
 from kunren.messages import text
 from kunren.records.predictions import Predicted
 from kunren.records.trainlog import Epoch
+from kunren.report.comparison import Plot
 from kunren.report.course import POINTS
 from kunren.report.format import clip, emoji_name
 
@@ -40,6 +41,9 @@ FEW_LABELS = 12
 
 MOST_LABELS = 30
 """A chart with more labels than this cannot be read."""
+
+MOST_CHARACTERS = 32
+"""Of a run's name in a chart."""
 
 TOP = 20
 """Labels of the frequency chart where there are more than that."""
@@ -145,6 +149,40 @@ def metric_curves(epochs: Sequence[Epoch], names: Sequence[str], best: int | Non
     axes.margins(y=0.15)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    return _png(figure)
+
+
+@_styled
+def pareto(plot: Plot) -> bytes | None:
+    """Runs by accuracy and diversity; those that no other run beats stand out and are joined."""
+    if not plot.points:
+        return None
+    figure, axes = _figure(7.2, 4.4)
+    across, up = (100 if share else 1 for share in plot.shares)
+    best = sorted((p.x * across, p.y * up) for p in plot.points if p.best)
+    axes.plot(*zip(*best, strict=True), color=VALIDATION, lw=1.2, ls="--", zorder=1)
+    for point in plot.points:
+        axes.scatter(
+            point.x * across,
+            point.y * up,
+            s=130 if point.best else 60,
+            marker="*" if point.best else "o",
+            color=VALIDATION if point.best else TRAIN,
+            zorder=2,
+        )
+        axes.annotate(
+            drawable(point.name, MOST_CHARACTERS),
+            (point.x * across, point.y * up),
+            textcoords="offset points",
+            xytext=(0, 9),
+            ha="center",
+            fontsize=9,
+        )
+    for name, share, label in zip(
+        (plot.x, plot.y), plot.shares, (axes.set_xlabel, axes.set_ylabel), strict=True
+    ):
+        label(f"{name} (%)" if share else name)
+    axes.margins(0.18)
     return _png(figure)
 
 
@@ -314,15 +352,15 @@ def confusion(cells: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> byte
     return _png(figure)
 
 
-def drawable(label: str) -> str:
+def drawable(label: str, most: int = 14) -> str:
     """The label if the font has all its characters, else its emoji name, else escaped."""
     if all(ord(c) in _characters() for c in label):
-        return clip(label, 14).replace("$", r"\$")
+        return clip(label, most).replace("$", r"\$")
     name = emoji_name(label)
     if name is not None:
-        return clip(name, 14)
+        return clip(name, most)
     kept = "".join(c if ord(c) in _characters() else f"U+{ord(c):04X}" for c in label)
-    return clip(kept, 14).replace("$", r"\$")
+    return clip(kept, most).replace("$", r"\$")
 
 
 @cache

@@ -167,8 +167,9 @@ def _change(row: Predicted, answers: Answers) -> str:
     return "right" if tuned.correct else "wrong"
 
 
-def _environment(*, html: bool) -> Environment:
-    environment = Environment(
+def environment(*, html: bool) -> Environment:
+    """How templates are read: escaped for HTML, or with the filter ``md`` for Markdown."""
+    made = Environment(
         loader=PackageLoader("kunren.report"),
         autoescape=html,  # noqa: S701  (Markdown is escaped by the filter ``md``)
         undefined=StrictUndefined,
@@ -176,17 +177,17 @@ def _environment(*, html: bool) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"md": markdown, "clean": clean, "mdtable": markdown_table}
-    environment.filters["verbatim"] = verbatim
-    environment.globals |= {
+    made.filters |= {"md": markdown, "clean": clean, "mdtable": markdown_table}
+    made.filters["verbatim"] = verbatim
+    made.globals |= {
         "t": lambda key, /, **fields: text(f"record.{key}", **fields),
         "language": language(),
     }
-    return environment
+    return made
 
 
 def _markdown(summary: Summary, drawn: Mapping[str, bytes]) -> str:
-    template = _environment(html=False).get_template("summary.md.jinja")
+    template = environment(html=False).get_template("summary.md.jinja")
     written = template.render(s=summary, charts=list(drawn))
     tidy = re.sub(r"\n{3,}", "\n\n", written).strip()
     return f"{tidy}\n\n{NOTES}\n"
@@ -225,11 +226,11 @@ def _html(facts: Facts, summary: Summary, drawn: Mapping[str, bytes]) -> str:
     systems = list(dict.fromkeys(system for row in rows.rows for system in row.systems))
     graded = facts.answers != "label"
     return (
-        _environment(html=True)
+        environment(html=True)
         .get_template("report.html.jinja")
         .render(
             s=summary,
-            charts={name: _inline(picture) for name, picture in drawn.items()},
+            charts={name: inline(picture) for name, picture in drawn.items()},
             rows=[_html_row(row, rows) for row in rows.rows],
             systems={system: system_name(system, metrics) for system in systems},
             changes=_GRADED if graded else _JUDGED,
@@ -240,7 +241,7 @@ def _html(facts: Facts, summary: Summary, drawn: Mapping[str, bytes]) -> str:
     )
 
 
-def _inline(picture: bytes) -> dict[str, object]:
+def inline(picture: bytes) -> dict[str, object]:
     """A PNG as text, with the width at which its letters are as large as the page's."""
     width = int.from_bytes(picture[16:20], "big")  # of the header chunk IHDR
     return {"data": base64.b64encode(picture).decode("ascii"), "width": width * 96 // charts.DPI}

@@ -11,13 +11,25 @@ from kunren.evaluation.score import verdict_sentence
 from kunren.messages import text
 from kunren.records.facts import Facts
 from kunren.records.trainlog import by_epoch
-from kunren.report import advice, course, data, errors, register, results, samples, setup
+from kunren.report import (
+    advice,
+    course,
+    data,
+    earlier,
+    errors,
+    register,
+    results,
+    samples,
+    setup,
+)
+from kunren.report.earlier import Earlier
 from kunren.report.format import Table
 from kunren.report.setup import Pairs
 
 FILES = (
     "config.yaml", "manifest.json", "train_log.csv", "eval_metrics.json", "predictions.jsonl",
-    "predictions_sample.jsonl", "comparison.csv", "findings.json", "report.html", "charts", "model",
+    "predictions_sample.jsonl", "comparison.csv", "earlier.json", "findings.json", "report.html",
+    "charts", "model",
 )  # fmt: skip
 
 
@@ -48,6 +60,7 @@ class Summary:
     register: Table | None
     register_said: Sequence[str]
     results_notes: Sequence[str]
+    earlier: Earlier | None
     training: Table | None
     training_said: str | None
     good: Table | None
@@ -99,6 +112,7 @@ def summarise(facts: Facts) -> Summary:
         register=register.table(metrics) if metrics else None,
         register_said=register.said(metrics) if metrics else (),
         results_notes=results.notes(metrics, facts.predictions or ()) if metrics else (),
+        earlier=earlier.section(facts),
         training=course.table(facts, epochs),
         training_said=course.said(facts, epochs),
         good=samples.good(rows),
