@@ -44,7 +44,8 @@ def _against(metrics: Mapping[str, Any], other: str, heading: str) -> Table | No
     systems = metrics["systems"]
     if other not in systems or "tuned" not in systems:
         return None
-    rows, marked = [], []
+    rows: list[list[str]] = []
+    marked: list[int] = []
     for name in shown(metrics):
         old, new = (_value(systems[system], name) for system in (other, "tuned"))
         if old is None or new is None:
@@ -53,7 +54,9 @@ def _against(metrics: Mapping[str, Any], other: str, heading: str) -> Table | No
             marked.append(len(rows))
         of, pair = unit(metrics, name), find_pair(metrics, other, name)
         verdict = "—" if pair is None else text(f"record.{pair['verdict']}")
-        line = [_named(metrics, name), number(old, of), number(new, of), change(old, new, of)]
+        signed = of == "count" and _better(metrics, name) is None
+        changed = change(old, new, of, percent=not signed)
+        line = [_named(metrics, name), number(old, of), number(new, of), changed]
         rows.append([*line, verdict])
     if not rows:
         return None
@@ -72,15 +75,32 @@ def _value(scores: Mapping[str, Any], metric: str) -> float | None:
     return found
 
 
+def _better(metrics: Mapping[str, Any], name: str) -> str | None:
+    found: str | None = metrics.get("metrics", {}).get(name, {}).get("better")
+    return found
+
+
 def _named(metrics: Mapping[str, Any], name: str) -> str:
     said = metric_name(name)
-    lower = metrics.get("metrics", {}).get(name, {}).get("better") == "lower"
+    lower = _better(metrics, name) == "lower"
     return text("record.lower-is-better", metric=said) if lower else said
 
 
-def change(old: float, new: float, of: Unit = "share") -> str:
-    """``+42.7 points (+1,067 %)``: the difference, and what share of the old value it is."""
-    return text(f"record.change-{of}", gap=gap(new - old, of), relative=relative(old, new))
+def change(old: float, new: float, of: Unit = "share", *, percent: bool = True) -> str:
+    """``+42.7 points (+1,067 %)``: the difference, and what share of the old value it is.
+
+    Args:
+        old: the other's value.
+        new: ours.
+        of: their unit.
+        percent: whether a share of the old value has a sense: not of what may be negative.
+    """
+    whole = of == "count" and old == round(old) and new == round(new)
+    return text(
+        f"record.change-{of}",
+        gap=f"{new - old:+.0f}" if whole else gap(new - old, of),
+        relative=relative(old, new) if percent else "—",
+    )
 
 
 def relative(old: float, new: float) -> str:

@@ -64,7 +64,7 @@ def purpose(facts: Facts) -> str | None:
             "files": _trained_on(data.get("files", {})),
             "train": f"{data['rows'].get('train', 0):,}",
             "test": f"{data['rows'].get('test', 0):,}",
-            "tuning": text(f"record.tuning-{config['tuning']['kind']}"),
+            "tuning": text(f"record.purpose-{config['tuning']['kind']}"),
         }
         kind = "data" if rivals else "data-alone"
         said.append(text(f"record.purpose-{kind}", rivals=rivals, **fields))

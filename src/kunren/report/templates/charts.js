@@ -111,7 +111,7 @@ function followed(picture, cursor, shown, { x, heights, box }) {
     const head = `${say("epoch")} ${short(epoch)}${step === undefined || step === null ? "" : ` (${say("page-step")} ${step})`}`;
     const where = picture.getBoundingClientRect();
     tell([head, ...found.map(([line, p]) => `${line.name} ${short(p[1])}${line.unit ?? ""}`)],
-      where.left + x(epoch), where.top + box.top + 40);
+      where.left + x(epoch), where.top + box.top + 150);
   };
   const leave = () => { cursor.replaceChildren(); tell(null); };
   picture.addEventListener("pointermove", (event) => {
