@@ -138,7 +138,7 @@ def test_the_grounds_are_those_of_the_run(tmp_path: Path) -> None:
 def test_a_finding_of_overlap_takes_the_trust_away(tmp_path: Path) -> None:
     path = run(tmp_path, majority=0.3)
     leak = {"code": "D001", "slug": "test-leak", "severity": "critical", "message": "重なり"}
-    finding = leak | {"evidence": {}, "fix": None}
+    finding: dict[str, object] = {**leak, "evidence": {}, "fix": None}
     (path / "findings.json").write_text(
         json.dumps({"findings": [finding], "skipped": []}), encoding="utf-8"
     )

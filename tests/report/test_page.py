@@ -137,6 +137,7 @@ def test_the_plain_page_has_no_more_than_the_first_rows(tmp_path: Path) -> None:
     plain = re.findall(r"<noscript>(.*?)</noscript>", page, re.DOTALL)
     assert plain[-1].count('<td class="text">') == 50
     assert sum(part.count("data:image/png") for part in plain) == 4
+    assert '<td class="r">71.0 %</td><td class="r">50.0 %</td>' in plain[0]
 
 
 browser = pytest.mark.skipif(

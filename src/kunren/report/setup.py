@@ -63,7 +63,7 @@ def purpose(facts: Facts) -> str | None:
         fields = {
             "files": _trained_on(data.get("files", {})),
             "train": f"{data['rows'].get('train', 0):,}",
-            "test": f"{data['rows'].get('test', 0):,}",
+            "test": f"{facts.metrics['rows']:,}",
             "tuning": text(f"record.purpose-{config['tuning']['kind']}"),
         }
         kind = "data" if rivals else "data-alone"
