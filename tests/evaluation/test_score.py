@@ -213,7 +213,7 @@ def test_the_base_of_a_model_without_a_head_is_named_for_what_it_is() -> None:
     said = {"base": hits(asked, range(10)), "tuned": hits(asked, range(50))}
     found = evaluate(asked, LABELS, said, EvaluateConfig(bootstrap=200), "label", base="probe")
     assert "ロジスティック回帰" in system_name("base", found)
-    assert "ロジスティック回帰の 16.7 % より" in verdict_sentence(found)
+    assert "ロジスティック回帰の 16.7 % から改善" in verdict_sentence(found)
     assert "学習前" not in verdict_sentence(found)
     assert system_name("base", metrics(base=range(5))) == system_name("base") == "学習前 (base)"
 
@@ -251,7 +251,7 @@ def test_the_verdict_is_on_the_primary_metric(kind: Any, number: str, difference
     sentence = verdict_sentence(found)
     assert re.search(number, sentence)
     assert re.search(difference, sentence)
-    assert "より良い" in sentence
+    assert "改善" in sentence
     assert "  " not in sentence
 
 

@@ -59,7 +59,7 @@ def test_seed_000_is_told_what_its_author_concluded() -> None:
     assert found["accuracy"].run == "v4_focal_top50"
     assert found["diversity"].run == "v4_focal_top100"
     assert found["balance"].run == "v4_top50"
-    assert found["balance"].values == "Jaccard 係数 16.5 %、多様性 21.0 %"
+    assert found["balance"].values == "Jaccard 係数 16.5 %、多様性 (頻出 5 種以外) 21.0 %"
     assert found["speed"].run is None
     assert "測られていない" in found["speed"].reasons[0]
 
@@ -100,7 +100,7 @@ def test_a_purpose_whose_number_is_missing_says_so() -> None:
     assert found["accuracy"].run == "b"
     for purpose in ("diversity", "balance"):
         assert found[purpose].run is None
-        assert found[purpose].reasons == ["多様性がどの実験でも測られていない。"]
+        assert found[purpose].reasons == ["多様性 (頻出 5 種以外) がどの実験でも測られていない。"]
     some = group(entry("a", {"jaccard": 0.1, "diversity": 0.3}), entry("b", {"jaccard": 0.2}))
     assert "(b)" in by_purpose(some)["diversity"].reasons[0]
 

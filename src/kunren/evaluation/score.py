@@ -479,7 +479,7 @@ def verdict_sentence(metrics: Mapping[str, Any]) -> str:
             role: text(f"evaluate.base-{untuned}-value", value=other) if role == "base" else other,
             f"{role}_name": fields.get(f"{role}_name") or system_name(system),
             f"{role}_gap": gap(pair["difference"], of),
-            f"{role}_p": p_value(pair["p"]),
+            f"{role}_p": p_value(pair.get("p_holm", pair["p"])),
         }
         kinds.append(pair["verdict"])
     return text(f"evaluate.verdict-{kinds[0]}-{kinds[1]}", **fields)

@@ -230,21 +230,13 @@ def label_frequency(
 @_styled
 def score_distribution(rows: Sequence[Predicted]) -> bytes | None:
     """How the scores of the answers, in points, are spread, before training and after."""
-    scores = {
-        system: [
-            said.score
-            for row in rows
-            if (said := row.systems.get(system)) is not None and said.score is not None
-        ]
-        for system in ("base", "tuned")
-    }
-    if not scores["tuned"]:
+    counted = {system: in_tenths(rows, system) for system in ("base", "tuned")}
+    if not counted["tuned"]:
         return None
     bins = np.linspace(0, 100, 11)
     figure, axes = _figure(7.2, 3.4)
     for system, shift, colour in (("base", -2, GOLD), ("tuned", 2, TUNED)):
-        if scores[system]:
-            counts, _ = np.histogram(scores[system], bins)
+        if counts := counted[system]:
             axes.bar(bins[:-1] + 5 + shift, counts, 3.8, color=colour, label=system_name(system))
     axes.set_xticks(bins)
     axes.set_xlabel(metric_name("chrf"))
@@ -252,6 +244,17 @@ def score_distribution(rows: Sequence[Predicted]) -> bytes | None:
     axes.yaxis.get_major_locator().set_params(integer=True)
     axes.legend(frameon=False)
     return _png(figure)
+
+
+def in_tenths(rows: Sequence[Predicted], system: str) -> list[int]:
+    """How many of a system's answers have a score in each tenth of 0 to 100 points; [] of none."""
+    scores = [
+        said.score
+        for row in rows
+        if (said := row.systems.get(system)) is not None and said.score is not None
+    ]
+    counts, _ = np.histogram(scores, np.linspace(0, 100, 11))
+    return [int(count) for count in counts] if scores else []
 
 
 @_styled

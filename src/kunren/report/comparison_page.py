@@ -24,7 +24,8 @@ from kunren.records.lessons import findings
 from kunren.records.pairing import differing_rows
 from kunren.report import charts
 from kunren.report.comparison import Page, choice_said
-from kunren.report.render import environment, inline
+from kunren.report.page import inline
+from kunren.report.render import environment
 
 SCHEMA = 1
 

@@ -93,22 +93,28 @@ def labels(facts: Facts) -> Table | None:
     named = any(emoji_name(label) for label in counts)
     if facts.answers == "set":
         return _ranking(data, named)
-    columns = [text("record.label"), *([text("record.meaning")] if named else [])]
+    emojis = all(map(emoji.is_emoji, counts))
+    columns = [text("record.rank"), text("record.emoji" if emojis else "record.label")]
+    columns += [text("record.meaning")] if named else []
+    columns += [text(f"record.{name}") for name in ("occurrences", "share")]
     columns += [text(f"record.split-{name}") for name in _SPLITS]
-    order = sorted(counts, key=lambda label: -counts[label].get("train", 0))
+    order = [label for label, _ in _ordered(data)]
+    total = _total(data)
+
+    def line(place: str, label: str, meaning: str, of: Sequence[str]) -> list[str]:
+        by_split = [sum(counts[each].get(name, 0) for each in of) for name in _SPLITS]
+        count = sum(by_split)
+        share = percent(count / total) if total else "—"
+        numbers = [f"{count:,}", share, *(f"{n:,}" for n in by_split)]
+        return [place, label, *([meaning] if named else []), *numbers]
+
     rows = [
-        [
-            label,
-            *([emoji_name(label) or ""] if named else []),
-            *(str(counts[label].get(name, 0)) for name in _SPLITS),
-        ]
-        for label in order[:MOST_LABELS]
+        line(str(place), label, emoji_name(label) or "", [label])
+        for place, label in enumerate(order[:MOST_LABELS], start=1)
     ]
     if rest := order[MOST_LABELS:]:
-        sums = [str(sum(counts[label].get(name, 0) for label in rest)) for name in _SPLITS]
-        others = text("record.other-labels", count=len(rest))
-        rows.append([others, *([""] if named else []), *sums])
-    return Table(columns, rows, "l" * (len(columns) - 3) + "rrr")
+        rows.append(line("", text("record.other-labels", count=len(rest)), "", rest))
+    return Table(columns, rows, "r" + "l" * (len(columns) - 6) + "rrrrr")
 
 
 def _ranking(data: Mapping[str, Any], named: bool) -> Table:

@@ -14,13 +14,17 @@ from kunren.evaluation.score import number, p_value, percent
 from kunren.messages import text
 from kunren.report import factual
 from kunren.report.format import Table, clip, joined, shown
-from kunren.report.samples import Rows
+from kunren.report.samples import SURE, Rows, change, too_often
 
 MOST = 10
 """Lines of a table of errors."""
 
 EVEN = 0.05
 """A mean difference in the number of labels, or of length, below which nothing is said of it."""
+
+
+GRADES = ("better", "worse", "same")
+"""What training can do to an answer that is more or less right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +145,17 @@ def trends(rows: Rows) -> list[str]:
     if rows.facts.metrics is None or not rows.tuned():
         return []
     kinds = {"label": _of_labels, "set": _of_sets, "text": _of_texts}
-    return list(kinds[rows.facts.answers](rows))
+    return [*_changes(rows), *kinds[rows.facts.answers](rows)]
+
+
+def _changes(rows: Rows) -> Iterator[str]:
+    """How many answers training put right, and how many it spoilt."""
+    found = Counter(change(row, rows.facts.answers) for row in rows.rows if "base" in row.systems)
+    if not found.keys() - {""}:
+        return
+    kind = "label" if rows.facts.answers == "label" else "graded"
+    names = ("fixed", "broken", "right", "wrong") if kind == "label" else GRADES
+    yield text(f"record.trend-{kind}-changes", **{name: found[name] for name in names})
 
 
 def levels(rows: Rows) -> int:
@@ -161,6 +175,31 @@ def above(rows: Rows, label: str, level: int = 1) -> tuple[str, ...]:
 
 
 def _of_labels(rows: Rows) -> Iterator[str]:
+    """Which labels are answered too often, confused, or never found, and how surely."""
+    yield from _too_often(rows)
+    pairs = sorted(confused(rows).items(), key=lambda pair: (-pair[1], pair[0]))
+    if pairs and pairs[0][1] > 1:
+        (gold, said_), count = pairs[0]
+        yield text("record.trend-pair", gold=gold, predicted=said_, count=count)
+    never = [name for name, said in by_recall(rows) if said["recall"] == 0 and name in rows.trained]
+    if never:
+        yield text("record.trend-none-right", count=len(never), labels=joined(never[:MOST]))
+    wrong = [said for _, said in rows.tuned() if said.correct is False]
+    sure = sum((said.probability or 0.0) >= SURE for said in wrong)
+    if sure:
+        share = percent(sure / len(wrong))
+        yield text("record.trend-sure", total=len(wrong), count=sure, share=share, sure=SURE)
+    yield from _of_levels(rows)
+
+
+def _too_often(rows: Rows) -> Iterator[str]:
+    often = [x for x, _ in rows.said.most_common() if too_often(x, rows.said, rows.gold)][:5]
+    if often:
+        counts = text("record.list").join(f"{x} {rows.said[x]} / {rows.gold[x]}" for x in often)
+        yield text("record.trend-too-often", labels=joined(often), counts=counts)
+
+
+def _of_levels(rows: Rows) -> Iterator[str]:
     """Of a hierarchy: how good each level is, and how many errors stay within their branch."""
     deepest = levels(rows)
     if deepest < 2:

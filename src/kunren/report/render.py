@@ -6,33 +6,19 @@ Rendering again gives the same bytes, except for what the user wrote into the no
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
-from kunren.evaluation.score import system_name
 from kunren.messages import language, text
 from kunren.records import files
 from kunren.records.facts import Facts, read_facts
-from kunren.records.predictions import Answer, Predicted, write_predictions
+from kunren.records.predictions import Predicted, write_predictions
 from kunren.records.trainlog import by_epoch
-from kunren.report import charts, course, errors, samples
-from kunren.report.format import (
-    clean,
-    emoji_name,
-    joined,
-    markdown,
-    markdown_table,
-    verbatim,
-)
-from kunren.report.samples import Rows
+from kunren.report import charts, course, errors, page, samples
+from kunren.report.format import clean, markdown, markdown_table, verbatim
 from kunren.report.summary import Summary, summarise
 from kunren.tasks import Answers
 
@@ -43,10 +29,6 @@ NOTES = "<!-- kunren:notes -->"
 """Everything after this line of ``summary.md`` is the user's."""
 
 _HEADINGS = re.compile(r"^## +(?:メモ|Notes)\s*$", re.MULTILINE)
-
-_JUDGED = ("all", "right", "wrong", "fixed", "broken")
-_GRADED = ("all", "better", "worse", "same")
-"""What the rows of the page can be filtered by."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -70,7 +52,8 @@ def render(run_folder: Path) -> None:
         _write_comparison(run_folder / "comparison.csv", facts.predictions, facts.answers)
         sampled = _spread(facts.predictions, SAMPLE)
         write_predictions(run_folder / "predictions_sample.jsonl", sampled)
-    files.write_text(run_folder / "report.html", _html(facts, summary, drawn))
+    written = page.html(environment(html=True), facts, summary, drawn)
+    files.write_text(run_folder / "report.html", written)
     path = run_folder / "summary.md"
     notes = _kept_notes(path)
     files.write_text(path, _markdown(summary, drawn) + notes)
@@ -133,7 +116,7 @@ def _write_comparison(path: Path, rows: Sequence[Predicted], answers: Answers) -
             "row_id": row.row_id,
             "text": row.text,
             "gold": row.gold,
-            "change": _change(row, answers),
+            "change": samples.change(row, answers),
         }
         for system in models:
             said = row.systems.get(system)
@@ -145,26 +128,6 @@ def _write_comparison(path: Path, rows: Sequence[Predicted], answers: Answers) -
 def _harmless(value: object) -> object:
     said = " ".join(value) if isinstance(value, tuple) else value
     return f"'{said}" if isinstance(said, str) and said.startswith(_FORMULA) else said
-
-
-def _change(row: Predicted, answers: Answers) -> str:
-    """What training did to an answer; empty where tuned or base has none.
-
-    Of one label ``fixed``, ``broken``, ``right`` or ``wrong``; of a set or a text, which are more
-    or less right, ``better``, ``worse`` or ``same``.
-    """
-    base, tuned = row.systems.get("base"), row.systems.get("tuned")
-    if answers != "label":
-        if tuned is None or tuned.score is None or base is None or base.score is None:
-            return ""
-        if tuned.score == base.score:
-            return "same"
-        return "better" if tuned.score > base.score else "worse"
-    if tuned is None or tuned.correct is None:
-        return ""
-    if base is not None and base.correct is not None and base.correct != tuned.correct:
-        return "fixed" if tuned.correct else "broken"
-    return "right" if tuned.correct else "wrong"
 
 
 def environment(*, html: bool) -> Environment:
@@ -214,72 +177,3 @@ def _kept_notes(path: Path) -> str:
     if head.strip():
         files.write_text(path.with_name("summary.old.md"), old)
     return empty
-
-
-def _html(facts: Facts, summary: Summary, drawn: Mapping[str, bytes]) -> str:
-    parts = resources.files(__package__) / "templates"
-    script = (parts / "report.js").read_text(encoding="utf-8")
-    style = (parts / "report.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
-    rows = samples.read(facts)
-    metrics = facts.metrics or {}
-    systems = list(dict.fromkeys(system for row in rows.rows for system in row.systems))
-    graded = facts.answers != "label"
-    return (
-        environment(html=True)
-        .get_template("report.html.jinja")
-        .render(
-            s=summary,
-            charts={name: inline(picture) for name, picture in drawn.items()},
-            rows=[_html_row(row, rows) for row in rows.rows],
-            systems={system: system_name(system, metrics) for system in systems},
-            changes=_GRADED if graded else _JUDGED,
-            script=Markup(script),  # noqa: S704  (our own file, and its hash is in the policy)
-            style=Markup(style),  # noqa: S704
-            digest=digest,
-        )
-    )
-
-
-def inline(picture: bytes) -> dict[str, object]:
-    """A PNG as text, with the width at which its letters are as large as the page's."""
-    width = int.from_bytes(picture[16:20], "big")  # of the header chunk IHDR
-    return {"data": base64.b64encode(picture).decode("ascii"), "width": width * 96 // charts.DPI}
-
-
-def _html_row(row: Predicted, rows: Rows) -> dict[str, Any]:
-    """A test item for the page: the texts are whole, and what follows from them is worked out."""
-    answers = rows.facts.answers
-    return {
-        "change": _change(row, answers),
-        "before": rows.before.get(row.id),
-        "text": row.text,
-        "gold": row.gold if answers != "set" else joined(row.gold_labels),
-        "name": emoji_name(row.gold),
-        "said": {system: _html_answer(said, answers) for system, said in row.systems.items()},
-    }
-
-
-def _html_answer(said: Answer, answers: Answers) -> dict[str, Any]:
-    shown: str | None
-    aside: str | None = None
-    if answers == "label":
-        shown = said.label
-        aside = said.generated if said.generated != said.label else None
-    elif answers == "set":
-        shown = None if said.labels is None else joined(said.labels)
-        aside = said.generated if said.invalid else None
-    else:
-        shown = said.generated
-    kind = "" if said.correct is None else "right" if said.correct else "wrong"
-    return {
-        "said": shown,
-        "name": emoji_name(shown) if shown else None,
-        "kind": kind if answers == "label" else "right" if said.correct else "",
-        "mark": {"right": "○", "wrong": "×", "": ""}[kind] if answers == "label" else "",
-        "probability": said.probability if answers == "label" else None,
-        "score": None
-        if answers == "label" or said.score is None
-        else f"{said.score:.{1 if answers == 'text' else 2}f}",
-        "aside": aside,
-    }

@@ -115,9 +115,10 @@ def differences(metrics: Mapping[str, Any]) -> Table | None:
     """Tuned against every other system."""
     if not metrics["paired"]:
         return None
-    columns = [
-        text(f"record.{name}") for name in ("comparison", "metric", "gap", "ci95", "p", "judged")
-    ]
+    corrected = any("p_holm" in pair for pair in metrics["paired"])
+    asked = any(pair.get("rows_needed") for pair in metrics["paired"])
+    names = ["comparison", "metric", "gap", "ci95", "p", *(["p-holm"] if corrected else [])]
+    names += ["judged", *(["rows-needed"] if asked else [])]
     rows = []
     for pair in metrics["paired"]:
         of = unit(metrics, pair["metric"])
@@ -130,10 +131,19 @@ def differences(metrics: Mapping[str, Any]) -> Table | None:
                 gap(pair["difference"], of),
                 f"[{low}, {high}]",
                 p_value(pair["p"]),
+                *([p_value(pair.get("p_holm", pair["p"]))] if corrected else []),
                 text(f"record.{pair['verdict']}"),
+                *([_needed(pair)] if asked else []),
             ]
         )
-    return Table(columns, rows, "llrrrl")
+    align = "llrrr" + "r" * corrected + "l" + "r" * asked
+    return Table([text(f"record.{name}") for name in names], rows, align)
+
+
+def _needed(pair: Mapping[str, Any]) -> str:
+    """Test rows that would tell, where the verdict is open."""
+    rows = pair.get("rows_needed")
+    return text("record.about-rows", rows=rows) if rows else "—"
 
 
 def spread(metrics: Mapping[str, Any]) -> Table | None:
@@ -236,6 +246,12 @@ def notes(metrics: Mapping[str, Any], rows: Sequence[Predicted]) -> list[str]:
     found += [
         text("record.note-interval", rows=metrics["rows"], resamples=resamples),
         text(f"record.note-tests-{answers}"),
+    ]
+    if any("p_holm" in pair for pair in metrics["paired"]):
+        found.append(text("record.note-holm"))
+    if any(pair.get("rows_needed") for pair in metrics["paired"]):
+        found.append(text("record.note-rows-needed"))
+    found += [
         *_missing(metrics),
     ]
     by = primary(metrics)

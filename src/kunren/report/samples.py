@@ -12,6 +12,7 @@ from kunren.records.facts import Facts
 from kunren.records.predictions import Answer, Predicted
 from kunren.report import data, factual, setup
 from kunren.report.format import Table, answer, clip, joined, shown, untemplated
+from kunren.tasks import Answers
 
 EXAMPLES = 5
 
@@ -143,6 +144,26 @@ def _spread(found: Sequence[Found], first: Sequence[bool]) -> list[Found]:
 def _better_half(ranked: Sequence[Found]) -> list[Found]:
     """The better half of the answers, without those that are wholly wrong."""
     return [pair for pair in ranked[: (len(ranked) + 1) // 2] if pair[1].score]
+
+
+def change(row: Predicted, answers: Answers) -> str:
+    """What training did to an answer; empty where tuned or base has none.
+
+    Of one label ``fixed``, ``broken``, ``right`` or ``wrong``; of a set or a text, which are more
+    or less right, ``better``, ``worse`` or ``same``.
+    """
+    base, tuned = row.systems.get("base"), row.systems.get("tuned")
+    if answers != "label":
+        if tuned is None or tuned.score is None or base is None or base.score is None:
+            return ""
+        if tuned.score == base.score:
+            return "same"
+        return "better" if tuned.score > base.score else "worse"
+    if tuned is None or tuned.correct is None:
+        return ""
+    if base is not None and base.correct is not None and base.correct != tuned.correct:
+        return "fixed" if tuned.correct else "broken"
+    return "right" if tuned.correct else "wrong"
 
 
 def good(rows: Rows) -> Table | None:

@@ -7,8 +7,10 @@ from datetime import datetime
 from pathlib import PurePath
 from typing import Any
 
+import emoji
+
 from kunren.config.schema import Decoding, Labels, LossConfig
-from kunren.evaluation.score import percent
+from kunren.evaluation.score import is_baseline, percent
 from kunren.messages import text
 from kunren.records.facts import Facts
 from kunren.records.trainlog import Epoch
@@ -46,6 +48,60 @@ def overview(facts: Facts, epochs: Sequence[Epoch]) -> Pairs:
         took = text("record.took", time=duration(seconds), epochs=epochs[-1].number)
         found.append((text("record.training-time"), took))
     return found
+
+
+def purpose(facts: Facts) -> str | None:
+    """What was tried, in one or two sentences; None: there is no config to tell it from."""
+    config, manifest = facts.config or {}, facts.manifest or {}
+    if not config:
+        return None
+    model = portable(config["model"]["id"])
+    said = [text("record.purpose", model=model, family=family(facts), task=_asked(facts))]
+    data = manifest.get("data", {})
+    if facts.metrics is not None and data.get("rows"):
+        rivals = _rivals(facts.metrics)
+        fields = {
+            "files": _trained_on(data.get("files", {})),
+            "train": f"{data['rows'].get('train', 0):,}",
+            "test": f"{facts.metrics['rows']:,}",
+            "tuning": text(f"record.purpose-{config['tuning']['kind']}"),
+        }
+        kind = "data" if rivals else "data-alone"
+        said.append(text(f"record.purpose-{kind}", rivals=rivals, **fields))
+    return text("record.joined").join(said)
+
+
+def _trained_on(files: Mapping[str, Mapping[str, Any]]) -> str:
+    """The name of the file with the training rows."""
+    found = files.get("train") or next(iter(files.values()), None)
+    return "—" if found is None else str(found["name"])
+
+
+def _asked(facts: Facts) -> str:
+    """The task as the end of a sentence."""
+    task = (facts.config or {})["task"]
+    if task["kind"] == "answer":
+        return text("record.purpose-answer")
+    labels = (facts.metrics or {}).get("labels") or (facts.manifest or {}).get("data", {}).get(
+        "labels", ()
+    )
+    if not labels:
+        return text(f"record.purpose-{task['kind']}-open")
+    end = "-emoji" if all(map(emoji.is_emoji, labels)) else ""
+    return text(f"record.purpose-{task['kind']}{end}", labels=len(labels))
+
+
+def _rivals(metrics: Mapping[str, Any]) -> str:
+    """What the tuned model was compared with; empty where it stands alone."""
+    named = []
+    if "base" in metrics["systems"]:
+        kind = "probe" if metrics.get("base") == "probe" else "untuned"
+        named.append(text(f"record.purpose-{kind}"))
+    trivial = sum(map(is_baseline, metrics["systems"]))
+    if trivial:
+        kind = "trivial-one" if trivial == 1 else "trivial"
+        named.append(text(f"record.purpose-{kind}", count=trivial))
+    return text("record.and").join(named)
 
 
 def family(facts: Facts) -> str:

@@ -13,18 +13,22 @@ from kunren.records.facts import Facts
 from kunren.records.trainlog import by_epoch
 from kunren.report import (
     advice,
+    changes,
     course,
     data,
     earlier,
     errors,
     register,
     results,
+    rounds,
     samples,
     setup,
+    trust,
 )
 from kunren.report.earlier import Earlier
 from kunren.report.format import Table
 from kunren.report.setup import Pairs
+from kunren.report.trust import Trust
 
 FILES = (
     "config.yaml", "manifest.json", "train_log.csv", "eval_metrics.json", "predictions.jsonl",
@@ -39,6 +43,7 @@ class Summary:
 
     name: str
     answers: str
+    purpose: str | None
     caveats: Sequence[str]
     conclusion: str
     notes: Sequence[str]
@@ -52,6 +57,12 @@ class Summary:
     settings: Table | None
     prompts: Pairs
     results: Table | None
+    changes: Table | None
+    baseline: str | None
+    baseline_changes: Table | None
+    trust: Trust | None
+    rounds: Table | None
+    rounds_said: Sequence[str]
     compared: Table | None
     others: Table | None
     calibration: Sequence[str]
@@ -88,9 +99,11 @@ def summarise(facts: Facts) -> Summary:
     findings = (facts.findings or {}).get("findings", [])
     outside = errors.outside(rows) if metrics else None
     decodings = samples.decodings(rows)
+    against = changes.to_baseline(metrics) if metrics else None
     return Summary(
         name=(facts.config or {}).get("name", facts.path.name),
         answers=facts.answers,
+        purpose=setup.purpose(facts),
         caveats=results.caveats(facts),
         conclusion=conclusion(facts),
         notes=[finding["message"] for finding in findings if _grave(finding)],
@@ -104,6 +117,12 @@ def summarise(facts: Facts) -> Summary:
         settings=setup.settings(facts),
         prompts=setup.prompts(facts),
         results=results.table(metrics) if metrics else None,
+        changes=changes.by_training(metrics) if metrics else None,
+        baseline=against[0] if against else None,
+        baseline_changes=against[1] if against else None,
+        trust=trust.judge(facts, epochs, findings) if metrics else None,
+        rounds=rounds.table(metrics) if metrics else None,
+        rounds_said=rounds.said(metrics) if metrics else (),
         compared=results.differences(metrics) if metrics else None,
         others=results.others(metrics) if metrics else None,
         calibration=results.calibration(metrics) if metrics else (),
