@@ -25,6 +25,7 @@ from kunren.models import Family, family_class, make_family
 from kunren.models.answering import Options, answer, choose_threshold, decide, writes
 from kunren.plan import SPLITS, Plan, prepare, with_family
 from kunren.progress import Progress, Silent
+from kunren.progress import Task as Bar
 from kunren.records import predictions as stored_predictions
 from kunren.records.folder import Run
 from kunren.records.task_file import TaskFile, read_task_file, write_task_file
@@ -194,10 +195,7 @@ def _encode(plan: Plan, family: Family) -> Examples:
         name: family.encode(plan.rows[name], plan.items[name], weight if name == "train" else None)
         for name in SPLITS
     }
-    limit = plan.config.train.max_length
-    positions = getattr(family.loaded.model.config, "max_position_embeddings", None)
-    if positions is not None:
-        limit = min(limit, positions)
+    limit = _limit(plan, family)
     where = {row.id: row.where for name in SPLITS for row in plan.rows[name]}
     problems = [
         Problem("run.row-too-long", where[made.row_id], {"tokens": _length(made), "limit": limit})
@@ -208,6 +206,13 @@ def _encode(plan: Plan, family: Family) -> Examples:
     if problems:
         raise InputError(capped(problems))
     return examples
+
+
+def _limit(plan: Plan, family: Family) -> int:
+    """How many tokens a row may have: ``train.max_length``, or fewer if the model reads fewer."""
+    limit = plan.config.train.max_length
+    positions = getattr(family.loaded.model.config, "max_position_embeddings", None)
+    return limit if positions is None else min(limit, positions)
 
 
 def _weight_of(weights: Mapping[str, float]) -> Callable[[Item], float]:
@@ -239,11 +244,13 @@ class _Experiment:
         if base is None or self._run.cached("training") is None:
             ready = ready or _ready(self._plan, self._progress)
             base = base or self._base(ready.family)
+            self._prompted(ready.family)
             self._train(ready)
         # Memory for one model only: the untuned one has to go before the tuned one comes.
         ready = None
         gc.collect()
-        return self._record({"base": base} | self._tuned() | self._baselines())
+        prompted = self._prompted(None)
+        return self._record({"base": base} | self._tuned() | prompted | self._baselines())
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
@@ -271,7 +278,8 @@ class _Experiment:
         plan, decoding = self._plan, self._plan.config.evaluate.decoding
         with self._stage("base"):
             if family.generates:
-                return self._store("base", self._ask("base", family, self._options(decoding)))
+                said = self._ask("base", family, self._options(decoding), "base")
+                return self._store("base", said)
             train, tuned_on, test = (plan.items[name] for name in SPLITS)
             with self._progress.stage(text("run.stage-base-probe"), None) as bar:
                 said = family.predict_untuned(
@@ -282,11 +290,62 @@ class _Experiment:
                 said = decide(said, plan.labels, cut)
             return self._store("base", said[len(tuned_on) :])
 
-    def _ask(self, system: str, family: Family, options: Options) -> list[Prediction]:
-        plan, items = self._plan, self._plan.items["test"]
+    def _prompted(self, family: Family | None) -> dict[str, list[Prediction]]:
+        """What the untuned model says with examples or passages in its prompt, as far as is known.
+
+        ``family`` is the untuned model, where it is loaded: what is not known yet is then asked.
+        """
+        facts = self._run.cached("prompted") or {}
+        if family is not None:
+            from kunren.evaluation import prompted
+
+            plan, config = self._plan, self._plan.config.evaluate
+            passages, written = plan.documents.passages, writes(family, plan.task.answers)
+            limit = _limit(plan, family)
+            source = prompted.Source(plan.rows["train"], passages, limit, written)
+            for name, reason in prompted.systems(config, family, passages).items():
+                if name in facts:
+                    continue
+                with self._stage(name):
+                    if reason:
+                        facts[name] = {"reason": reason}
+                    else:
+                        made = prompted.prompted(name, family, source, plan.items["test"], config)
+                        if made.items:
+                            options = replace(self._options(config.decoding), generate=False)
+                            options = replace(options, batch_size=made.batch_size)
+                            said = self._ask(name, family, options, name, made.items)
+                            self._store(name, said)
+                        facts[name] = made.facts
+                    self._run.store("prompted", facts)
+        known = {name: self._stored(name) for name in facts}
+        return {name: said for name, said in known.items() if said is not None}
+
+    def _ask(
+        self,
+        stage: str,
+        family: Family,
+        options: Options,
+        system: str,
+        items: Sequence[Item] | None = None,
+    ) -> list[Prediction]:
+        """The test items, or these in their place, asked and timed; the speed is kept."""
+        from kunren.evaluation.speed import timed
+
+        plan = self._plan
+        items = plan.items["test"] if items is None else items
+
+        def ask(some: Sequence[Item], how: Options, bar: Bar) -> list[Prediction]:
+            return answer(family, plan.task, some, plan.labels, how, bar)
+
+        with Silent().stage("", None) as unseen:  # the first call allocates and compiles
+            ask(items[:1], replace(options, max_new_tokens=1), unseen)
         twice = options.generate and family.generates and plan.task.answers == "label"
-        with self._progress.stage(text(f"run.stage-{system}"), len(items) * (1 + twice)) as bar:
-            return answer(family, plan.task, items, plan.labels, options, bar)
+        with self._progress.stage(text(f"run.stage-{stage}"), len(items) * (1 + twice)) as bar:
+            said, speed = timed(lambda: ask(items, options, bar), items, family.loaded.device)
+        speed["batch_size"] = options.batch_size
+        self._run.store("speed", (self._run.cached("speed") or {}) | {system: speed})
+        return said
 
     def _train(self, ready: Ready) -> None:
         if self._run.cached("training") is not None:
@@ -401,7 +460,7 @@ class _Experiment:
             cut = 0.5 if threshold is None else threshold
             with self._stage("tuned"):
                 for name in missing:
-                    said = self._ask("tuned", family, self._options(ways[name], cut))
+                    said = self._ask("tuned", family, self._options(ways[name], cut), name)
                     known[name] = self._store(name, said)
         return {name: said for name, said in known.items() if said is not None}
 
@@ -437,6 +496,8 @@ class _Experiment:
                     plan.task.levels,
                     base="model" if family_class(family).generates else "probe",
                 )
+                metrics["speed"] = run.cached("speed") or {}
+                metrics["prompted"] = run.cached("prompted") or {}
                 rows = stored_predictions.predicted(items, said, plan.task.answers, plan.labels)
                 stored_predictions.write_predictions(run.path / stored_predictions.NAME, rows)
                 run.write_json("eval_metrics.json", metrics)
@@ -459,6 +520,8 @@ class _Experiment:
         data = provenance.data_facts(paths, plan.items, plan.labels)
         if plan.filtered.steps:
             data["filters"] = filters.as_json(plan.filtered)
+        if plan.documents.files:
+            data["documents"] = provenance.file_facts(plan.documents.files)
         content = provenance.manifest(
             seeds={
                 "split": config.data.split.seed,

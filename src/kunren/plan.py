@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kunren.config.checks import METRICS, check
 from kunren.config.load import Loaded as LoadedConfig
 from kunren.config.schema import Config, ModelConfig, TrainConfig
+from kunren.data.documents import Documents, read_documents
 from kunren.data.read import Files, capped, read_files
 from kunren.data.split import Splits, split_files
 from kunren.errors import InputError, Problem
@@ -37,7 +39,8 @@ class Plan:
             family is known.
         items: what there is to predict in them.
         labels: the closed set; empty for free text.
-        fingerprint: a hash of the split.
+        fingerprint: a hash of the split, and of the documents if there are any.
+        documents: what the config's ``data.documents`` holds.
     """
 
     config: Config
@@ -50,6 +53,7 @@ class Plan:
     items: Mapping[str, list[Item]]
     labels: tuple[str, ...]
     fingerprint: str
+    documents: Documents = field(default_factory=Documents)
 
     @property
     def texts(self) -> list[str]:
@@ -104,12 +108,15 @@ def prepare(loaded: LoadedConfig) -> Plan:
     task = make_task(config.task)
     files = read_files(config.data, loaded.folder)
     model = _local(config.model, loaded.folder)
+    documents = read_documents(config.data.documents, loaded.folder)
     problems = [*files.problems, *task.problems(files.rows), *sources.check(model)]
+    problems += documents.problems
     if problems:
         raise InputError(capped(problems))
     filtered, files = _filter(task, files)
     splits = split_files(files, task.stratum, config.data.split)
     plan = _made(config, loaded.folder, model, task, filtered, splits)
+    plan = _with_documents(plan, documents)
     problems = _weight_problems(plan)
     if problems:
         raise InputError(problems)
@@ -170,6 +177,14 @@ def _made(
     task = make_task(config.task)
     plan = Plan(config, folder, model, task, filtered, raw, {}, {}, (), splits.fingerprint)
     return _prepared(plan)
+
+
+def _with_documents(plan: Plan, documents: Documents) -> Plan:
+    if not documents.passages:
+        return plan
+    said = "\n".join(passage.text for passage in documents.passages)
+    both = hashlib.sha256(f"{plan.fingerprint}\n{said}".encode()).hexdigest()
+    return replace(plan, documents=documents, fingerprint=both)
 
 
 def _prepared(plan: Plan) -> Plan:

@@ -23,7 +23,10 @@ from kunren.textfile import decode, excerpt, nearest_file, shown
 from kunren.types import Where
 
 DATA_PATHS = ("train", "validation", "test")
-"""The keys of ``data`` that name files."""
+"""The keys of ``data`` that name files with rows."""
+
+_NAMING = (*DATA_PATHS, "documents")
+"""The keys of ``data`` that name files at all; ``documents`` may list several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +91,12 @@ def dump(config: Config, folder: Path | None = None, into: Path | None = None) -
     """
     values = config.model_dump(mode="json")
     if folder is not None and into is not None:
-        for key in DATA_PATHS:
-            if values["data"][key] is not None:
-                values["data"][key] = _moved(values["data"][key], folder, into)
+        for key in _NAMING:
+            named = values["data"][key]
+            if isinstance(named, list):
+                values["data"][key] = [_moved(path, folder, into) for path in named]
+            elif named is not None:
+                values["data"][key] = _moved(named, folder, into)
         if (folder / Path(values["model"]["id"]).expanduser()).exists():
             values["model"]["id"] = _moved(values["model"]["id"], folder, into)
     sections = [
@@ -152,7 +158,7 @@ def _override(
             continue
         keys = tuple(dotted.split("."))
         value = document.value
-        if keys[0] == "data" and keys[-1] in DATA_PATHS and len(keys) == 2:
+        if keys[0] == "data" and keys[-1] in _NAMING and len(keys) == 2:
             value = _from_here(value)
         here = values
         for key in keys[:-1]:
@@ -175,6 +181,8 @@ def _unknown_path(dotted: str, where: Where, schema: Mapping[str, Any]) -> Probl
 
 
 def _from_here(value: object) -> object:
+    if isinstance(value, list):
+        return [_from_here(each) for each in value]
     return str(Path(value).expanduser().absolute()) if isinstance(value, str) else value
 
 

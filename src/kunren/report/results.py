@@ -28,6 +28,7 @@ from kunren.evaluation.score import (
 from kunren.messages import text
 from kunren.records.facts import Facts
 from kunren.records.predictions import Predicted
+from kunren.report import prompted
 from kunren.report.format import Table
 
 _OF_COUNTS = {
@@ -205,6 +206,7 @@ def notes(metrics: Mapping[str, Any], rows: Sequence[Predicted]) -> list[str]:
     found += [
         text("record.note-interval", rows=metrics["rows"], resamples=resamples),
         text(f"record.note-tests-{answers}"),
+        *prompted.notes(metrics),
         *_missing(metrics),
     ]
     by = primary(metrics)

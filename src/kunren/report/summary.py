@@ -11,7 +11,7 @@ from kunren.evaluation.score import verdict_sentence
 from kunren.messages import text
 from kunren.records.facts import Facts
 from kunren.records.trainlog import by_epoch
-from kunren.report import advice, course, data, errors, results, samples, setup
+from kunren.report import advice, course, data, errors, prompted, results, samples, setup
 from kunren.report.format import Table
 from kunren.report.setup import Pairs
 
@@ -45,6 +45,8 @@ class Summary:
     spread: Table | None
     spread_said: Sequence[str]
     results_notes: Sequence[str]
+    speed: Table | None
+    speed_said: str | None
     training: Table | None
     training_said: str | None
     good: Table | None
@@ -92,6 +94,8 @@ def summarise(facts: Facts) -> Summary:
         spread=results.spread(metrics) if metrics else None,
         spread_said=results.spread_said(facts),
         results_notes=results.notes(metrics, facts.predictions or ()) if metrics else (),
+        speed=prompted.speed(metrics) if metrics else None,
+        speed_said=prompted.speed_said(metrics) if metrics else None,
         training=course.table(facts, epochs),
         training_said=course.said(facts, epochs),
         good=samples.good(rows),
