@@ -94,6 +94,19 @@ def test_examples_that_do_not_fit_beside_the_answer_are_left_out(gemma: Family) 
     assert none.facts == {"asked": 3, "used": {"0": 2}}
 
 
+def test_a_chat_template_of_a_single_turn_leaves_the_system_out(
+    gemma: Family, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    single = (
+        "{% if messages | length > 3 %}{{ raise_exception('one turn only') }}{% endif %}"
+        "{% for m in messages %}{{ m['content'] }}{{ eos_token }}{% endfor %}"
+    )
+    monkeypatch.setattr(gemma.loaded.tokenizer, "chat_template", single)
+    made = prompted.prompted("few_shot", gemma, source(), [item(1, "雨")], config())
+    assert made.items == []
+    assert made.facts == {"reason": "template"}
+
+
 def test_long_prompts_share_a_smaller_batch(gemma: Family, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = [item(n, "雨") for n in range(6)]
     longest = len(

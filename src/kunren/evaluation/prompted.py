@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from kunren.config.schema import EvaluateConfig
 from kunren.data.documents import Passage
+from kunren.errors import InputError
 from kunren.evaluation.few_shot import examples_for, with_examples
 from kunren.evaluation.retrieval import hits, search, with_passages
 from kunren.models import Family
@@ -84,8 +85,19 @@ def prompted(
 ) -> Prompted:
     """The items as the system ``name`` is asked them.
 
-    As many examples or passages as fit beside the longest answer, for each item by itself.
+    As many examples or passages as fit beside the longest answer, for each item by itself. A model
+    whose chat template takes no earlier turns gets nothing (``template``): for want of a baseline
+    no experiment is to stop.
     """
+    try:
+        return _prompted(name, family, source, items, config)
+    except InputError:
+        return Prompted([], {"reason": "template"}, 1)
+
+
+def _prompted(
+    name: str, family: Family, source: Source, items: Sequence[Item], config: EvaluateConfig
+) -> Prompted:
     room = source.limit - (config.max_new_tokens or 0)
     facts: dict[str, Any]
     if name == "few_shot":
