@@ -74,7 +74,7 @@ def test_an_item_without_a_system_prompt_takes_none_from_the_examples() -> None:
 def test_what_is_asked_is_what_the_model_reads(gemma: Family) -> None:
     asked = [item(1, "雨"), item(2, "晴れ")]
     made = prompted.prompted("few_shot", gemma, source(), asked, config(few_shot=2))
-    first = gemma.loaded.tokenizer.decode(gemma.prompts(made.items)[0])
+    first = str(gemma.loaded.tokenizer.decode(gemma.prompts(made.items)[0]))
     assert first.index("感情を答えて") < first.index("😀") < first.index("😢")
     assert first.rstrip().endswith("model")
     assert [i.id for i in made.items] == ["i1", "i2"]
