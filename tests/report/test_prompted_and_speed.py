@@ -72,7 +72,7 @@ def test_what_there_is_not_is_told_with_its_reason(
 def test_speed_is_a_small_table_and_a_missing_figure_a_dash(tmp_path: Path) -> None:
     unknown = SPEED | {"peak_memory_bytes": None, "memory_kind": "process-peak-ever"}
     said = record(tmp_path, speed={"base": SPEED, "tuned": unknown})
-    assert "| 学習前 (base) | 5.0 | 600 | 8.0 | 1.50 GB | 16 | CPU |" in said
+    assert "| 学習前 (base) | 5.0 | 600 | 8.0 | 1.50 GiB | 16 | CPU |" in said
     assert "| **学習後 (tuned)** | **5.0** | **600** | **8.0** | **—** | **16** | **CPU** |" in said
     assert "答えている間にプロセス全体" in said
     assert "学習中のものも含みます" in said

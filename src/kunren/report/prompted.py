@@ -75,7 +75,7 @@ def speed(metrics: Mapping[str, Any]) -> Table | None:
 
 
 def _memory(peak: int | None) -> str:
-    return "—" if peak is None else f"{peak / 2**30:.2f} GB"
+    return "—" if peak is None else f"{peak / 2**30:.2f} GiB"
 
 
 def speed_said(metrics: Mapping[str, Any]) -> str | None:
