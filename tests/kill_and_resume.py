@@ -60,7 +60,7 @@ def in_child(work: Callable[[], object], seconds: float | None) -> bool:
 
 def metrics(run: Path) -> object:
     found: dict[str, object] = json.loads((run / "eval_metrics.json").read_text(encoding="utf-8"))
-    return found["systems"], found["paired"]
+    return found["systems"], found["paired"], found["prompted"]
 
 
 def main(config: Path, output: Path, kills: int) -> None:

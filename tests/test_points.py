@@ -136,6 +136,51 @@ def test_a_point_runs_from_its_yaml_to_its_record(
         assert set(said.labels or ()) <= set("🎉🍺😭🍜😋👍")
 
 
+def test_examples_and_passages_in_the_prompt_are_systems_with_a_speed(
+    write: Write, tmp_path: Path
+) -> None:
+    config = write("answer", "causal", "full")
+    (tmp_path / "docs.md").write_text(
+        "# 沿革\n\n1953年に設立。\n\n# 会社\n\n本社は萩市。\n", "utf-8"
+    )
+    overrides = (f"data.documents={tmp_path / 'docs.md'}", "train.epochs=1", "evaluate.few_shot=2")
+    result = experiment.run(config, overrides, tmp_path / "out", Silent())
+    systems = list(result.metrics["systems"])
+    assert systems[:4] == ["base", "tuned", "few_shot", "retrieval"]
+    for name in ("few_shot", "retrieval"):
+        assert result.metrics["systems"][name]["chrf"]["n_scored"] == result.metrics["items"]
+        assert any(pair["b"] == name for pair in result.metrics["paired"])
+        assert sum(result.metrics["prompted"][name]["used"].values()) == result.metrics["items"]
+    assert result.metrics["prompted"]["retrieval"]["passages"] == 2
+    assert set(result.metrics["speed"]) == {"base", "tuned", "few_shot", "retrieval"}
+    assert all(of["tokens_written"] > 0 for of in result.metrics["speed"].values())
+    manifest = json.loads((result.folder / "manifest.json").read_text("utf-8"))
+    assert [file["name"] for file in manifest["data"]["documents"]] == ["docs.md"]
+    summary = (result.folder / "summary.md").read_text("utf-8")
+    assert "### 速さとメモリ" in summary
+    assert "few-shot は、学習前のモデルに" in summary
+
+
+def test_documents_that_are_not_there_stop_before_anything_is_written(
+    write: Write, tmp_path: Path
+) -> None:
+    config = write("answer", "causal", "full")
+    with pytest.raises(InputError, match="資料のファイルがありません") as stopped:
+        experiment.run(config, ("data.documents=nothing.md",), tmp_path / "out", Silent())
+    assert len(stopped.value.problems) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_family_that_reads_no_prompt_has_no_such_system_and_the_record_says_why(
+    write: Write, tmp_path: Path
+) -> None:
+    result = experiment.run(write("classify", "encoder", "full"), (), tmp_path / "out", Silent())
+    assert "few_shot" not in result.metrics["systems"]
+    assert result.metrics["prompted"] == {"few_shot": {"reason": "family"}}
+    assert set(result.metrics["speed"]) == {"tuned"}  # base is a probe, not an answering model
+    assert "指示や例を読んで" in (result.folder / "summary.md").read_text("utf-8")
+
+
 def test_an_encoder_never_leaves_the_label_set_and_always_answers(
     write: Write, tmp_path: Path
 ) -> None:

@@ -230,6 +230,7 @@ class _Experiment:
                     rounds=rounds,
                     most_frequent=plan.filtered.most_frequent,
                 )
+                metrics |= _together(trials)
                 every = said | repeated
                 rows = stored_predictions.predicted(items, every, plan.task.answers, plan.labels)
                 stored_predictions.write_predictions(run.path / stored_predictions.NAME, rows)
@@ -260,6 +261,8 @@ class _Experiment:
         data = provenance.data_facts(paths, plan.items, plan.labels, overlaps=overlaps)
         if plan.filtered.steps:
             data["filters"] = filters.as_json(plan.filtered)
+        if plan.documents.files:
+            data["documents"] = provenance.file_facts(plan.documents.files)
         if self._folded:
             folds = [{name: len(getattr(s, name)) for name in SPLITS} for s in plan.folds]
             data["folds"] = folds
@@ -296,6 +299,17 @@ class _Experiment:
                 for place, trial in zip(self._places(), trials, strict=True)
             ]
         }
+
+
+def _together(trials: Sequence[Trial]) -> dict[str, Any]:
+    """Speed and prompts of all folds, as ``eval_metrics.json`` has them."""
+    from kunren.evaluation import prompted, speed
+
+    asked = [trial for trial in trials if trial.prompted or trial.speed]
+    return {
+        "speed": speed.together([trial.speed for trial in asked]),
+        "prompted": prompted.together([trial.prompted for trial in asked]),
+    }
 
 
 def _accelerators() -> list[str]:

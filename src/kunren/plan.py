@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
 from kunren.config.checks import METRICS, check
 from kunren.config.load import Loaded as LoadedConfig
 from kunren.config.schema import Config, ModelConfig, TrainConfig
+from kunren.data.documents import Documents, read_documents
 from kunren.data.overlap import Overlap
 from kunren.data.read import Files, capped, read_files
 from kunren.data.split import Splits, fold_files, split_files
@@ -43,6 +44,7 @@ class Plan:
         items: what there is to predict in them.
         labels: the closed set; empty for free text.
         fold: which of ``folds`` this plan is of, from 0.
+        documents: what the config's ``data.documents`` holds.
     """
 
     config: Config
@@ -57,12 +59,14 @@ class Plan:
     items: Mapping[str, list[Item]]
     labels: tuple[str, ...]
     fold: int = 0
+    documents: Documents = field(default_factory=Documents)
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the split, or of those of all folds."""
+        """A hash of the split, or of those of all folds, and of the documents if there are any."""
         found = [splits.fingerprint for splits in self.folds]
-        return found[0] if len(found) == 1 else sha256("".join(found).encode()).hexdigest()
+        found += [passage.text for passage in self.documents.passages]
+        return found[0] if len(found) == 1 else sha256("\n".join(found).encode()).hexdigest()
 
     @property
     def overlaps(self) -> Mapping[str, Overlap]:
@@ -128,14 +132,17 @@ def prepare(loaded: LoadedConfig) -> Plan:
     task = make_task(config.task)
     files = read_files(config.data, loaded.folder)
     model = _local(config.model, loaded.folder)
+    documents = read_documents(config.data.documents, loaded.folder)
     problems = [*files.problems, *task.problems(files.rows), *sources.check(model)]
     if (scorer := bertscore_model(config, loaded.folder)) is not None:
         problems += sources.check(ModelConfig(id=scorer))
+    problems += documents.problems
     if problems:
         raise InputError(capped(problems))
     filtered, files = _filter(task, files)
     folds, known = _split(config, task, files)
     plan = _made(config, loaded.folder, model, task, filtered, folds, known)
+    plan = replace(plan, documents=documents)
     problems = _weight_problems(plan)
     if problems:
         raise InputError(problems)

@@ -105,10 +105,7 @@ def _encode(plan: Plan, family: Family) -> Examples:
         name: family.encode(plan.rows[name], plan.items[name], weight if name == "train" else None)
         for name in SPLITS
     }
-    limit = plan.config.train.max_length
-    positions = getattr(family.loaded.model.config, "max_position_embeddings", None)
-    if positions is not None:
-        limit = min(limit, positions)
+    limit = token_limit(plan, family)
     where = {row.id: row.where for name in SPLITS for row in plan.rows[name]}
     problems = [
         Problem("run.row-too-long", where[made.row_id], {"tokens": _length(made), "limit": limit})
@@ -119,6 +116,13 @@ def _encode(plan: Plan, family: Family) -> Examples:
     if problems:
         raise InputError(capped(problems))
     return examples
+
+
+def token_limit(plan: Plan, family: Family) -> int:
+    """How many tokens a row may have: ``train.max_length``, or fewer if the model reads fewer."""
+    limit = plan.config.train.max_length
+    positions = getattr(family.loaded.model.config, "max_position_embeddings", None)
+    return limit if positions is None else min(limit, positions)
 
 
 def _weight_of(weights: Mapping[str, float]) -> Callable[[Item], float]:

@@ -21,13 +21,15 @@ from kunren.models import Family, make_family
 from kunren.models.answering import Options, answer, choose_threshold, decide, writes
 from kunren.plan import SPLITS, Plan
 from kunren.progress import Progress, Silent
-from kunren.ready import Ready, make_ready, pretrained
+from kunren.progress import Task as Bar
+from kunren.ready import Ready, make_ready, pretrained, token_limit
 from kunren.records import predictions as stored_predictions
 from kunren.records.folder import Run
 from kunren.records.task_file import TaskFile, read_task_file, write_task_file
-from kunren.types import Prediction
+from kunren.types import Item, Prediction
 
 if TYPE_CHECKING:
+    from kunren.evaluation.prompted import Source
     from kunren.models.vocabulary import Added
 
 _VERIFIED_ROWS = 8
@@ -77,17 +79,33 @@ class Trial:
         if base is None or self.training is None:
             ready = ready or make_ready(self._plan, self._progress)
             base = self._base(ready.family) if base is None else base
+            if self._place.asks_others:
+                self._prompted(ready.family)
             self._train(ready)
         # Memory for one model only: the untuned one has to go before the tuned one comes.
         ready = None
         gc.collect()
         tuned = self._tuned()
-        return ({"base": base} | tuned | self._baselines()) if self._place.asks_others else tuned
+        if not self._place.asks_others:
+            return tuned
+        return {"base": base} | tuned | self._prompted(None) | self._baselines()
 
     @property
     def training(self) -> dict[str, Any] | None:
         """How training went, and what of it the manifest tells of the model; None: not yet."""
         found: dict[str, Any] | None = self._cached("training")
+        return found
+
+    @property
+    def speed(self) -> dict[str, Any]:
+        """How fast each system answered, as far as it has."""
+        found: dict[str, Any] = self._cached("speed") or {}
+        return found
+
+    @property
+    def prompted(self) -> dict[str, Any]:
+        """What was put into the prompts of systems that are prompted, as far as they were asked."""
+        found: dict[str, Any] = self._cached("prompted") or {}
         return found
 
     @property
@@ -131,7 +149,8 @@ class Trial:
         plan, decoding = self._plan, self._plan.config.evaluate.decoding
         with self._stage("base"):
             if family.generates:
-                return self._store("base", self._ask("base", family, self._options(decoding)))
+                said = self._ask("base", family, self._options(decoding), "base")
+                return self._store("base", said)
             train, tuned_on, test = (plan.items[name] for name in SPLITS)
             with self._progress.stage(text("run.stage-base-probe"), None) as bar:
                 said = family.predict_untuned(
@@ -142,11 +161,66 @@ class Trial:
                 said = decide(said, plan.labels, cut)
             return self._store("base", said[len(tuned_on) :])
 
-    def _ask(self, system: str, family: Family, options: Options) -> list[Prediction]:
-        plan, items = self._plan, self._plan.items["test"]
+    def _ask(
+        self,
+        stage: str,
+        family: Family,
+        options: Options,
+        system: str,
+        items: Sequence[Item] | None = None,
+    ) -> list[Prediction]:
+        """The test items, or these in their place, asked and timed; the speed is kept."""
+        from kunren.evaluation.speed import timed
+
+        plan = self._plan
+        items = plan.items["test"] if items is None else items
+
+        def ask(some: Sequence[Item], how: Options, bar: Bar) -> list[Prediction]:
+            return answer(family, plan.task, some, plan.labels, how, bar)
+
+        with Silent().stage("", None) as unseen:  # the first call allocates and compiles
+            ask(items[:1], replace(options, max_new_tokens=1), unseen)
         twice = options.generate and family.generates and plan.task.answers == "label"
-        with self._progress.stage(text(f"run.stage-{system}"), len(items) * (1 + twice)) as bar:
-            return answer(family, plan.task, items, plan.labels, options, bar)
+        with self._progress.stage(text(f"run.stage-{stage}"), len(items) * (1 + twice)) as bar:
+            said, speed = timed(lambda: ask(items, options, bar), items, family.loaded.device)
+        speed["batch_size"] = options.batch_size
+        self._keep("speed", self.speed | {system: speed})
+        return said
+
+    def _prompted(self, family: Family | None) -> dict[str, list[Prediction]]:
+        """What the untuned model says with examples or passages in its prompt, as far as is known.
+
+        ``family`` is the untuned model, where it is loaded: what is not known yet is then asked.
+        """
+        facts = self.prompted
+        if family is not None:
+            from kunren.evaluation import prompted
+
+            plan, config = self._plan, self._plan.config.evaluate
+            passages, written = plan.documents.passages, writes(family, plan.task.answers)
+            limit = token_limit(plan, family)
+            source = prompted.Source(plan.rows["train"], passages, limit, written)
+            for name, reason in prompted.systems(config, family, passages).items():
+                if name not in facts:
+                    with self._stage(name):
+                        facts[name] = self._prompt(name, reason, family, source)
+                        self._keep("prompted", facts)
+        known = {name: self._stored(name) for name in facts}
+        return {name: said for name, said in known.items() if said is not None}
+
+    def _prompt(self, name: str, reason: str, family: Family, source: Source) -> dict[str, Any]:
+        """Ask one of them, and what the record says of it."""
+        from kunren.evaluation import prompted
+
+        if reason:
+            return {"reason": reason}
+        config = self._plan.config.evaluate
+        made = prompted.prompted(name, family, source, self._plan.items["test"], config)
+        if made.items:
+            options = self._options(config.decoding)
+            options = replace(options, generate=False, batch_size=made.batch_size)
+            self._store(name, self._ask(name, family, options, name, made.items))
+        return made.facts
 
     def _train(self, ready: Ready) -> None:
         if self.training is not None:
@@ -271,7 +345,7 @@ class Trial:
             cut = 0.5 if threshold is None else threshold
             with self._stage("tuned"):
                 for name in missing:
-                    said = self._ask("tuned", family, self._options(ways[name], cut))
+                    said = self._ask("tuned", family, self._options(ways[name], cut), name)
                     known[name] = self._store(name, said)
             if not self._place.first:
                 shutil.rmtree(target)

@@ -13,6 +13,31 @@ from kunren.messages import use_language
 HEAD = "name: x\ndata: {train: rows.jsonl}\n"
 
 WRONG = {
+    "documents without questions": (
+        "model: {id: m}\ntask: {kind: tag}\nevaluate: {few_shot: 0}\n",
+        2,
+        ["data.documents", "tag"],
+    ),
+    "examples for a model that reads none": (
+        "model: {id: m, family: seq2seq}\nevaluate: {baselines: [few_shot, majority]}\n",
+        4,
+        ["few_shot", "seq2seq", "causal"],
+    ),
+    "examples without a number": (
+        "model: {id: m}\nevaluate: {baselines: [few_shot], few_shot: 0}\n",
+        4,
+        ["evaluate.few_shot", "1 以上"],
+    ),
+    "retrieval without documents": (
+        "model: {id: m}\ntask: {kind: answer}\nevaluate: {baselines: [retrieval]}\n",
+        5,
+        ["data.documents"],
+    ),
+    "retrieval of labels": (
+        "model: {id: m}\nevaluate: {baselines: [retrieval]}\n",
+        4,
+        ["retrieval", "classify"],
+    ),
     "encoder cannot write": (
         "model: {id: m, family: encoder}\ntask: {kind: answer}\n",
         3,
@@ -142,10 +167,14 @@ def complaint(folder: Path, content: str) -> list[str]:
     return [str(problem) for problem in caught.value.problems]
 
 
+def head_of(case: str) -> str:
+    return HEAD.replace("}", ", documents: docs}") if case.startswith("documents") else HEAD
+
+
 @pytest.mark.parametrize("case", WRONG)
 def test_what_cannot_be_meant_together_is_told_where_it_stands(tmp_path: Path, case: str) -> None:
     text, line, said = WRONG[case]
-    found = complaint(tmp_path, HEAD + text)
+    found = complaint(tmp_path, head_of(case) + text)
     here = [message for message in found if f"experiment.yaml:{line}: " in message]
     assert any(all(part in message for part in said) for message in here), found
 
@@ -155,7 +184,7 @@ def test_it_is_told_in_english_too(tmp_path: Path, case: str) -> None:
     text, line, _ = WRONG[case]
     use_language("en")
     try:
-        found = complaint(tmp_path, HEAD + text)
+        found = complaint(tmp_path, head_of(case) + text)
     finally:
         use_language("ja")
     here = [message for message in found if f"experiment.yaml:{line}: " in message]

@@ -316,6 +316,27 @@ def test_dumped_data_paths_work_from_the_run_folder(tmp_path: Path) -> None:
     assert again.config.train == loaded.config.train
 
 
+def test_documents_may_be_one_or_several_and_work_from_the_run_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "docs").mkdir()
+    text = HEAD.replace("data: {", "data: {documents: [docs, b.md], ") + "task: {kind: answer}\n"
+    loaded = load(write(tmp_path, text))
+    run = tmp_path / "outputs" / "x_20260101"
+    run.mkdir(parents=True)
+    (run / "config.yaml").write_text(dump(loaded.config, loaded.folder, run), encoding="utf-8")
+    again = load(run / "config.yaml")
+    assert again.config.data.documents == ("../../docs", "../../b.md")
+    monkeypatch.chdir(tmp_path / "docs")
+    path = write(tmp_path, text)
+    assert load(path, ["data.documents=c.md"]).config.data.documents == str(
+        tmp_path / "docs" / "c.md"
+    )
+    assert load(path, ["data.documents=[c.md]"]).config.data.documents == (
+        str(tmp_path / "docs" / "c.md"),
+    )
+
+
 def test_dump_leaves_a_hub_id_alone(tmp_path: Path) -> None:
     loaded = load(write(tmp_path, HEAD.replace("id: m", "id: org/model")))
     assert "id: org/model" in dump(loaded.config, tmp_path, tmp_path / "run")

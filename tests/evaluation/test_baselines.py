@@ -118,7 +118,9 @@ def test_one_training_label() -> None:
 def test_the_config_knows_the_same_baselines() -> None:
     kinds: dict[str, Answers] = {"classify": "label", "tag": "set", "answer": "text"}
     for task, answers in kinds.items():
-        assert set(checks.BASELINES[task]) == set(BASELINES[answers])
+        prompted = {"few_shot"} | ({"retrieval"} if task == "answer" else set())
+        assert set(checks.BASELINES[task]) == set(BASELINES[answers]) | prompted
+        assert prompted <= set(checks.PROMPTED)
 
 
 def sets(chosen: str, validation: list[Item]) -> list[Prediction]:

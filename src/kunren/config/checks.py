@@ -21,10 +21,13 @@ METRICS: Mapping[str, tuple[Metric, ...]] = {
 """What can be measured on the validation rows of each task; the first is the default."""
 
 BASELINES: Mapping[str, tuple[str, ...]] = {
-    "classify": ("majority", "nearest", "tfidf_logreg"),
-    "tag": ("majority", "constant", "nearest", "tfidf_logreg"),
-    "answer": ("constant", "nearest"),
+    "classify": ("majority", "nearest", "tfidf_logreg", "few_shot"),
+    "tag": ("majority", "constant", "nearest", "tfidf_logreg", "few_shot"),
+    "answer": ("constant", "nearest", "few_shot", "retrieval"),
 }
+
+PROMPTED = ("few_shot", "retrieval")
+"""Baselines that are the untuned model with more in its prompt: for models that read one."""
 
 SCRATCH = "scratch:"
 
@@ -40,6 +43,7 @@ def check(config: Config, places: Mapping[KeyPath, Where], path: str) -> list[Pr
         path: the file, for what was not written anywhere.
     """
     found = [*_task(config), *_labels(config), *_model(config), *_training(config)]
+    found += _prompted(config)
     return [
         Problem(f"config.{code}", _place(dotted, places, path), {"key": dotted, **fields})
         for dotted, code, fields in found
@@ -76,6 +80,20 @@ def _task(config: Config) -> Iterator[_Found]:
         yield "evaluate.bertscore", "bertscore-without-text", {"kind": kind}
     if (config.evaluate.bertscore or "").startswith(SCRATCH):
         yield "evaluate.bertscore", "bertscore-untrained", {"value": config.evaluate.bertscore}
+
+
+def _prompted(config: Config) -> Iterator[_Found]:
+    named = config.evaluate.baselines
+    chosen = [] if named == "all" else [name for name in named if name in PROMPTED]
+    if config.data.documents is not None and config.task.kind != "answer":
+        yield "data.documents", "documents-not-answer", {"kind": config.task.kind}
+    if chosen and config.model.family in ("seq2seq", "encoder"):
+        fields = {"value": ", ".join(chosen), "family": config.model.family}
+        yield "evaluate.baselines", "prompt-not-read", fields
+    if "few_shot" in chosen and config.evaluate.few_shot == 0:
+        yield "evaluate.few_shot", "few-shot-off", {}
+    if "retrieval" in chosen and config.task.kind == "answer" and config.data.documents is None:
+        yield "evaluate.baselines", "retrieval-without-documents", {}
 
 
 def _labels(config: Config) -> Iterator[_Found]:

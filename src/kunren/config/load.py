@@ -23,7 +23,10 @@ from kunren.textfile import decode, excerpt, nearest_file, shown
 from kunren.types import Where
 
 DATA_PATHS = ("train", "validation", "test")
-"""The keys of ``data`` that name files."""
+"""The keys of ``data`` that name files with rows."""
+
+_NAMING = (*DATA_PATHS, "documents")
+"""The keys of ``data`` that name files at all; ``documents`` may list several."""
 
 AGAINST = ("evaluate", "against")
 """The key that names another run's folder."""
@@ -92,9 +95,12 @@ def dump(config: Config, folder: Path | None = None, into: Path | None = None) -
     """
     values = config.model_dump(mode="json")
     if folder is not None and into is not None:
-        for key in DATA_PATHS:
-            if values["data"][key] is not None:
-                values["data"][key] = _moved(values["data"][key], folder, into)
+        for key in _NAMING:
+            named = values["data"][key]
+            if isinstance(named, list):
+                values["data"][key] = [_moved(path, folder, into) for path in named]
+            elif named is not None:
+                values["data"][key] = _moved(named, folder, into)
         if values["evaluate"]["against"] is not None:
             values["evaluate"]["against"] = _moved(values["evaluate"]["against"], folder, into)
         if (folder / Path(values["model"]["id"]).expanduser()).exists():
@@ -161,7 +167,7 @@ def _override(
             continue
         keys = tuple(dotted.split("."))
         value = document.value
-        if (keys[0] == "data" and keys[-1] in DATA_PATHS and len(keys) == 2) or keys == AGAINST:
+        if (keys[0] == "data" and keys[-1] in _NAMING and len(keys) == 2) or keys == AGAINST:
             value = _from_here(value)
         here = values
         for key in keys[:-1]:
@@ -184,6 +190,8 @@ def _unknown_path(dotted: str, where: Where, schema: Mapping[str, Any]) -> Probl
 
 
 def _from_here(value: object) -> object:
+    if isinstance(value, list):
+        return [_from_here(each) for each in value]
     return str(Path(value).expanduser().absolute()) if isinstance(value, str) else value
 
 

@@ -108,6 +108,10 @@ class DataConfig(Section):
     """Named file instead of a share of ``train``."""
     test: str | None = None
     """Named file instead of a share of ``train``."""
+    documents: str | tuple[str, ...] | None = None
+    """answer: texts that answers can be looked up in (``.md``, ``.txt``, or ``.jsonl`` with
+    ``text`` and perhaps ``title``): files, or folders of them. The baseline ``retrieval`` gives the
+    untuned model the passages that are most like each question."""
     fields: Fields = Fields()
     split: Split = Split()
 
@@ -246,13 +250,20 @@ class Decoding(Section):
         return self
 
 
-Baseline = Literal["majority", "constant", "nearest", "tfidf_logreg"]
+Baseline = Literal["majority", "constant", "nearest", "tfidf_logreg", "few_shot", "retrieval"]
 
 
 class EvaluateConfig(Section):
     """How the systems are scored on the test rows."""
 
     baselines: Literal["all"] | tuple[Baseline, ...] = "all"
+    few_shot: Annotated[Int, Field(ge=0)] = 4
+    """causal: how many training rows, those most like the question, the untuned model is shown in
+    its prompt, as the baseline ``few_shot``; fewer, if more do not fit into ``train.max_length``.
+    0: leave it out. 8 take twice as long as 4 to read."""
+    passages: Annotated[Int, Field(gt=0)] = 3
+    """Passages of ``data.documents`` that the baseline ``retrieval`` gives to each question; fewer
+    likewise."""
     bootstrap: Annotated[Int, Field(ge=100)] = 1000
     """Resamples for each interval."""
     cv: Annotated[Int, Field(ge=2)] | None = None

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from kunren.evaluation.likeness import vectorizer
 from kunren.evaluation.metric import Floats, Indices
 from kunren.evaluation.text import comparable, overlap
 from kunren.models.answering import choose_threshold, decide
@@ -138,7 +139,7 @@ def _nearest(rows: Rows) -> Indices:
     """Place of the training item with the highest TF-IDF cosine; the first of equals."""
     if not rows.test:
         return np.zeros(0, dtype=np.int64)
-    vectors = _vectorizer()
+    vectors = vectorizer()
     known = vectors.fit_transform([item.text for item in rows.train])
     asked = vectors.transform([item.text for item in rows.test])
     found = [
@@ -159,7 +160,7 @@ def tfidf_logreg(rows: Rows) -> list[Prediction]:
     answers = [item.labels[0] for item in rows.train]
     if len(set(answers)) < 2:
         return majority(rows)
-    model = make_pipeline(_vectorizer(), _classifier())
+    model = make_pipeline(vectorizer(), _classifier())
     model.fit([item.text for item in rows.train], answers)
     probabilities = np.zeros((len(rows.test), len(rows.labels)))
     if rows.test:
@@ -173,7 +174,7 @@ def tfidf_logreg_sets(rows: Rows) -> list[Prediction]:
 
     See ``choose_threshold``: a classification head gets the same treatment.
     """
-    vectors = _vectorizer()
+    vectors = vectorizer()
     known = vectors.fit_transform([item.text for item in rows.train])
     counts = Counter(label for item in rows.train for label in item.labels)
     share = np.array([counts[label] / len(rows.train) for label in rows.labels])
@@ -197,18 +198,6 @@ def tfidf_logreg_sets(rows: Rows) -> list[Prediction]:
 
     threshold = choose_threshold(rows.validation, probable(rows.validation), rows.labels)
     return decide(probable(rows.test), rows.labels, threshold)
-
-
-def _vectorizer() -> Any:
-    """TF-IDF of characters 1 to 3.
-
-    Japanese has no spaces to split words at, most of its words are that short, and in a few hundred
-    rows longer n-grams hardly ever return. ``char_wb`` adds the ends of the text, where Japanese
-    puts mood and politeness. Term counts are dampened (``sublinear_tf``).
-    """
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    return TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 3), sublinear_tf=True)
 
 
 def _classifier() -> Any:
@@ -267,7 +256,8 @@ def run_baselines(
     """Fit the chosen baselines on the training items and predict the test items.
 
     Args:
-        chosen: ``config.evaluate.baselines``: "all", or names from ``BASELINES``.
+        chosen: ``config.evaluate.baselines``: "all", or names; those that are not in ``BASELINES``
+            need the untuned model and are not made here (see ``prompted.py``).
         answers: what an answer is.
         train: training items; their text and answers.
         validation: items that a threshold is chosen by.
@@ -276,4 +266,5 @@ def run_baselines(
     """
     known = BASELINES[answers]
     rows = Rows(train, validation, test, labels)
-    return {name: known[name](rows) for name in (known if chosen == "all" else chosen)}
+    names = known if chosen == "all" else [name for name in chosen if name in known]
+    return {name: known[name](rows) for name in names}

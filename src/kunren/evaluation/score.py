@@ -104,6 +104,8 @@ def evaluate(
             return text("evaluate.no-rows")
         if system not in answered:
             return text("evaluate.no-predictions")
+        if system == "few_shot" and metric.missing == "does-not-generate":
+            return text("evaluate.only-chose")
         unasked = metric.missing == "does-not-generate" and not config.generate
         return text(
             "evaluate.not-generated"

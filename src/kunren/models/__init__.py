@@ -65,6 +65,9 @@ class Family(Protocol):
             weight: of each item's answer; None: all count 1.
         """
 
+    def prompts(self, items: Sequence[Item]) -> list[list[int]]:
+        """Token ids of what is read before each item's answer."""
+
     def tokens(self, texts: Sequence[str]) -> list[int]:
         """How many tokens each answer has, with the token that ends it."""
 

@@ -19,6 +19,7 @@ from kunren.models import Weight
 from kunren.models.chat_template import render
 from kunren.models.choice import most_probable
 from kunren.models.label_trie import Forest, label_forest
+from kunren.models.meter import count
 from kunren.models.writing import Writer
 from kunren.progress import Task
 from kunren.types import AnyExample, Example, Item, Message, Prediction, Row
@@ -233,6 +234,7 @@ class Causal:
                 numbers.append(len(segments) - 1)
             ends.append(numbers)
         packed = pack(segments)
+        count(read=packed.input_ids.numel())
         keep = torch.tensor(
             [packed.starts[n] + len(segments[n].tokens) - 1 for row in ends for n in row]
         )

@@ -18,6 +18,7 @@ from kunren.data.read import capped
 from kunren.errors import InputError, Problem
 from kunren.models import Weight
 from kunren.models.choice import predictions, shares
+from kunren.models.meter import count
 from kunren.models.probe import probe
 from kunren.progress import Task
 from kunren.textfile import excerpt
@@ -86,6 +87,10 @@ class Encoder:
         # A tokenizer without special tokens makes nothing of an empty text.
         return [ids or [self.pad_token] for ids in read]
 
+    def prompts(self, items: Sequence[Item]) -> list[list[int]]:
+        """``read`` of every item's context."""
+        return self.read([item.context for item in items])
+
     def encode(
         self,
         rows: Sequence[Row],
@@ -135,6 +140,7 @@ class Encoder:
             for batch, inputs in self._batches(read, batch_size):
                 out = self.loaded.model(**inputs).logits
                 logits[batch] = out.cpu().double().numpy()[:, columns]
+                count(read=sum(len(read[n]) for n in batch))
                 task.advance(len(batch))
         return predictions(items, labels, shares(logits, self.multi_label))
 

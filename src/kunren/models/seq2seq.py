@@ -23,6 +23,7 @@ from kunren.errors import InputError, Problem
 from kunren.models import Weight
 from kunren.models.choice import most_probable
 from kunren.models.label_trie import Forest, label_forest
+from kunren.models.meter import count
 from kunren.models.writing import Writer
 from kunren.progress import Task
 from kunren.types import AnyExample, Item, Message, PairExample, Prediction, Row
@@ -178,6 +179,8 @@ class Seq2Seq:
             for start in range(0, len(items), batch_size):
                 batch = by_length[start : start + batch_size]
                 scores[batch] = self._score_batch([prompts[n] for n in batch], plan)
+                of_labels = 1 + sum(map(len, plan.rows))
+                count(read=sum(len(prompts[n]) + of_labels for n in batch))
                 task.advance(len(batch))
         return scores
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kunren.config.schema import Decoding
+from kunren.models.meter import count
+from kunren.models.prefix import Prefix, read_prefix
 from kunren.models.quiet import quiet
 from kunren.progress import Task
 
@@ -62,7 +64,8 @@ class Writer:
     ) -> list[str]:
         """One answer a prompt, without special tokens and outer white space.
 
-        Prompts of like length share a batch. Sampling draws from ``decoding.seed``, whatever was
+        Prompts of like length share a batch; what all begin with, if it is long, is read once for
+        all batches. Sampling draws from ``decoding.seed``, whatever was
         drawn before, and leaves torch's generators as they were; it depends on ``batch_size``.
         ``task`` advances by one an answer.
         """
@@ -70,9 +73,12 @@ class Writer:
         answers = [""] * len(prompts)
         by_length = sorted(range(len(prompts)), key=lambda n: len(prompts[n]))
         with quiet(), self._drawing_from(how.seed):
+            prefix = self._prefix(prompts)
             for start in range(0, len(prompts), batch_size):
                 batch = by_length[start : start + batch_size]
                 ids, mask = self.padded([prompts[n] for n in batch])
+                past = {} if prefix is None else _past(prefix, mask, how)
+                known = 0 if prefix is None else prefix.length
                 begin = 1 if self.encoder_decoder else ids.shape[1]
                 out = self.loaded.model.generate(
                     input_ids=ids,
@@ -80,9 +86,12 @@ class Writer:
                     max_new_tokens=max_new_tokens,
                     eos_token_id=list(self.ends),
                     pad_token_id=self.pad,
+                    **past,
                     **_options(how, begin),
                 )
+                count(read=sum(len(prompts[n]) - known for n in batch))
                 for n, tokens in zip(batch, out, strict=True):
+                    count(written=self._written(tokens[begin:].tolist()))
                     answers[n] = self._decode(tokens[begin:]).strip()
                 task.advance(len(batch))
         return answers
@@ -153,6 +162,20 @@ class Writer:
         device = self.loaded.device
         return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
 
+    def _prefix(self, prompts: Sequence[Sequence[int]]) -> Prefix | None:
+        """What all prompts begin with, read; None where that does not pay."""
+        from kunren.models.packing import common_prefix
+
+        if self.encoder_decoder or len(prompts) < 2:
+            return None
+        shared = prompts[0][: common_prefix(prompts)]
+        return read_prefix(self.loaded.model, shared, self.loaded.device)
+
+    def _written(self, tokens: Sequence[int]) -> int:
+        """How many tokens an answer has up to the one that ended it; the rest fills up."""
+        ends = (n for n, token in enumerate(tokens, start=1) if token in self.ends)
+        return next(ends, len(tokens))
+
     def _decode(self, tokens: torch.Tensor) -> str:
         tokenizer: Any = self.loaded.tokenizer
         # Cleaning up would take the space out of "a !".
@@ -170,6 +193,12 @@ class Writer:
         with torch.random.fork_rng(devices, device_type=device.type):
             torch.manual_seed(seed)
             yield
+
+
+def _past(prefix: Prefix, mask: torch.Tensor, decoding: Decoding) -> dict[str, Any]:
+    """The argument of ``generate`` that puts the prefix in front of each row of a batch."""
+    fills = (mask.shape[1] - mask.sum(dim=1)).tolist()
+    return {"past_key_values": prefix.before(fills, decoding.beams)}
 
 
 def _options(decoding: Decoding, written_from: int) -> dict[str, Any]:

@@ -115,10 +115,7 @@ def data_facts(
     }
     everything = [item for items in splits.values() for item in items]
     return {
-        "files": {
-            role: {"name": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)}
-            for role, path in read.items()
-        },
+        "files": dict(zip(read, file_facts(list(read.values())), strict=True)),
         "rows": {name: len({item.row_id for item in items}) for name, items in splits.items()},
         "items": {name: len(items) for name, items in splits.items()},
         "labels": {
@@ -137,6 +134,13 @@ def data_facts(
         "overlaps": None if overlaps is None else dict(overlaps),
         "fingerprint": split_fingerprint(splits),
     }
+
+
+def file_facts(paths: Sequence[Path]) -> list[dict[str, Any]]:
+    """Name, size and SHA-256 of each file."""
+    return [
+        {"name": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)} for path in paths
+    ]
 
 
 def _set_facts(items: Sequence[Item]) -> dict[str, Any] | None:

@@ -29,6 +29,7 @@ from kunren.evaluation.score import (
 from kunren.messages import text
 from kunren.records.facts import Facts
 from kunren.records.predictions import Predicted
+from kunren.report import prompted
 from kunren.report.format import Table
 
 _OF_COUNTS = {
@@ -252,6 +253,7 @@ def notes(metrics: Mapping[str, Any], rows: Sequence[Predicted]) -> list[str]:
     if any(pair.get("rows_needed") for pair in metrics["paired"]):
         found.append(text("record.note-rows-needed"))
     found += [
+        *prompted.notes(metrics),
         *_missing(metrics),
     ]
     by = primary(metrics)

@@ -18,6 +18,7 @@ from kunren.report import (
     data,
     earlier,
     errors,
+    prompted,
     register,
     results,
     rounds,
@@ -72,6 +73,8 @@ class Summary:
     register_said: Sequence[str]
     results_notes: Sequence[str]
     earlier: Earlier | None
+    speed: Table | None
+    speed_said: str | None
     training: Table | None
     training_said: str | None
     good: Table | None
@@ -132,6 +135,8 @@ def summarise(facts: Facts) -> Summary:
         register_said=register.said(metrics) if metrics else (),
         results_notes=results.notes(metrics, facts.predictions or ()) if metrics else (),
         earlier=earlier.section(facts),
+        speed=prompted.speed(metrics) if metrics else None,
+        speed_said=prompted.speed_said(metrics) if metrics else None,
         training=course.table(facts, epochs),
         training_said=course.said(facts, epochs),
         good=samples.good(rows),
