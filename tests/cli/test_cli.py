@@ -90,6 +90,7 @@ def test_a_run_from_yaml_to_record_and_its_use(
     assert set(told["systems"]) == {
         "base",
         "tuned",
+        "few_shot",
         "majority",
         "tfidf_logreg",
         "nearest",

@@ -54,7 +54,7 @@ def _against(metrics: Mapping[str, Any], other: str, heading: str) -> Table | No
             marked.append(len(rows))
         of, pair = unit(metrics, name), find_pair(metrics, other, name)
         verdict = "—" if pair is None else text(f"record.{pair['verdict']}")
-        signed = of == "count" and _better(metrics, name) is None
+        signed = of == "coefficient" or (of == "count" and _better(metrics, name) is None)
         changed = change(old, new, of, percent=not signed)
         line = [_named(metrics, name), number(old, of), number(new, of), changed]
         rows.append([*line, verdict])
