@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import shlex
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_args
 
@@ -68,6 +70,11 @@ def test_the_commands_run(
     (run,) = output.iterdir()
     texts = tmp_path / "texts.txt"
     texts.write_text("うれしい\n", "utf-8")
+    rows = [{"text": "うれしい", "label": "😀"}, {"text": "かなしい", "label": "😢"}]
+    gold = tmp_path / "gold.jsonl"
+    gold.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    for name in ("pred.txt", "pred2.txt"):
+        (tmp_path / name).write_text("😀\n😢\n", "utf-8")
     for command in commands(READMES[0]):
         if command.startswith("kunren models get"):
             continue  # fetches over the network; tests/models/test_sources.py has its own index
@@ -80,11 +87,21 @@ def test_the_commands_run(
             "N": "1",
             "NAME": "t5-emoji",
             "PATH": str(tmp_path / "begun.yaml"),
+            "PAGE": str(tmp_path / "page.html"),
+            "EARLIER": str(next((tmp_path / "again").glob("*"), run)),
+            "GOLD": str(gold),
+            "TRAIN": str(gold),
+            "PRED": str(tmp_path / "pred.txt"),
+            "PRED2": str(tmp_path / "pred2.txt"),
+            "TRACKER": "tensorboard",
             "examples/emotion_emoji.yaml": str(ROOT / "examples/emotion_emoji.yaml"),
         }
         words = [told.get(w, w) for w in shlex.split(re.sub(r"[\[\]]", " ", command))]
         if "--resume" in words:
             call(shlex.join(words), expected=2)  # the run is finished: said so, and nothing is lost
+            continue
+        if words[1] == "log" and find_spec("tensorboard") is None:
+            call(shlex.join(words), expected=2)  # says what to install
             continue
         if "run" in words:
             words += shlex.split(quick)
