@@ -13,6 +13,7 @@ from kunren.config.load import Loaded as LoadedConfig
 from kunren.config.schema import Config, ModelConfig, TrainConfig
 from kunren.data.read import Files, capped, read_files
 from kunren.data.split import Splits, fold_files, split_files
+from kunren.doctor import settings
 from kunren.errors import InputError, Problem
 from kunren.models import family_class, sources
 from kunren.nearest import nearest
@@ -122,7 +123,12 @@ def prepare(loaded: LoadedConfig) -> Plan:
     task = make_task(config.task)
     files = read_files(config.data, loaded.folder)
     model = _local(config.model, loaded.folder)
-    problems = [*files.problems, *task.problems(files.rows), *sources.check(model)]
+    problems = [
+        *files.problems,
+        *task.problems(files.rows),
+        *sources.check(model),
+        *settings.check(config.doctor),
+    ]
     if problems:
         raise InputError(capped(problems))
     filtered, files = _filter(task, files)
