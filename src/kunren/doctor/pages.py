@@ -1,8 +1,8 @@
 """The rule pages of ``docs/rules/``, made from the rules' docstrings.
 
 A docstring's first line is the title in English, its second paragraph that in Japanese. Then come
-the sections of ``JAPANESE`` and ``ENGLISH``, each a heading with a colon and an indented text, which
-is Markdown.
+the sections of ``JAPANESE`` and ``ENGLISH``, each a heading with a colon and an indented text in
+Markdown.
 
 ``python -m kunren.doctor.pages docs/rules`` writes them; a test sees that they are up to date.
 """
