@@ -15,6 +15,7 @@ from kunren.data.documents import Documents, read_documents
 from kunren.data.overlap import Overlap
 from kunren.data.read import Files, capped, read_files
 from kunren.data.split import Splits, fold_files, split_files
+from kunren.doctor import settings
 from kunren.errors import InputError, Problem
 from kunren.models import family_class, sources
 from kunren.nearest import nearest
@@ -136,7 +137,7 @@ def prepare(loaded: LoadedConfig) -> Plan:
     problems = [*files.problems, *task.problems(files.rows), *sources.check(model)]
     if (scorer := bertscore_model(config, loaded.folder)) is not None:
         problems += sources.check(ModelConfig(id=scorer))
-    problems += documents.problems
+    problems += [*documents.problems, *settings.check(config.doctor)]
     if problems:
         raise InputError(capped(problems))
     filtered, files = _filter(task, files)

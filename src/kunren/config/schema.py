@@ -288,6 +288,26 @@ class EvaluateConfig(Section):
     paths are. What is needed of it is copied into the run folder."""
 
 
+Reason = Annotated[str, Field(min_length=1)]
+
+
+class Threshold(Section):
+    """A threshold of a rule that is changed for this experiment."""
+
+    value: Float
+    reason: Reason
+    """Why; the record shows it."""
+
+
+class DoctorConfig(Section):
+    """What is changed of the doctor's rules, each with a reason."""
+
+    thresholds: dict[str, Threshold] = {}
+    """``rule.threshold`` → value and reason: ``small-evaluation.wide: {value: 5, reason: …}``."""
+    ignore: dict[str, Reason] = {}
+    """Rules that are not applied → why."""
+
+
 class Config(Section):
     """One experiment."""
 
@@ -298,3 +318,4 @@ class Config(Section):
     tuning: TuningConfig = TuningConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    doctor: DoctorConfig = DoctorConfig()

@@ -1,70 +1,69 @@
-"""Runs the rules over a run folder: each fires, stays quiet, or is skipped with a reason."""
+"""Runs the rules over evidence: each fires, stays quiet, or is skipped with a reason."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
-from importlib import import_module
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from kunren.doctor.evidence import EVIDENCE, Finding, Missing
+from kunren.doctor.table import RULES, Rule
 from kunren.records import files
 from kunren.records.facts import Facts, read_facts
 
 NAME = "findings.json"
 
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One rule.
-
-    Attributes:
-        code: short and stable.
-        slug: stable and plain.
-        target: "module:function" below ``kunren.doctor.rules``; its parameters name the evidence
-            it needs, and it returns a ``Finding``, or None where all is well.
-    """
-
-    code: str
-    slug: str
-    target: str
-
-    def load(self) -> Callable[..., Finding | None]:
-        """The rule's function."""
-        module, _, name = self.target.partition(":")
-        found = getattr(import_module(f"kunren.doctor.rules.{module}"), name)
-        return cast("Callable[..., Finding | None]", found)
-
-
-RULES = (
-    Rule("T001", "non-finite", "training:non_finite"),
-    Rule("T002", "overfitting", "training:overfitting"),
-    Rule("T003", "still-improving", "training:still_improving"),
-    Rule("O001", "not-better-than-base", "output:not_better_than_base"),
-    Rule("O002", "below-trivial", "output:below_trivial"),
-    Rule("O003", "small-evaluation", "output:small_evaluation"),
-    Rule("O004", "out-of-set", "output:out_of_set"),
-    Rule("O005", "mode-collapse", "output:mode_collapse"),
-    Rule("O006", "majority-trap", "output:majority_trap"),
-    Rule("O007", "turn-collapse", "output:turn_collapse"),
-)
-
 _ORDER = ("critical", "warning", "info")
 
 
-def diagnose(run_folder: Path) -> dict[str, Any]:
-    """Look at a run folder with every rule. Writes nothing.
+class Evidence:
+    """What there is to look at, by name, each worked out when a rule first asks for it.
 
-    Returns:
-        ``{"findings": [{"code", "slug", "severity", "message", "evidence", "fix"}],
-        "skipped": [{"code", "slug", "reason"}]}``, the gravest finding first.
+    Before training it comes from a plan, afterwards from a run folder; a rule does not see the
+    difference. A name that one of them does not have is missing there.
+    """
+
+    def __init__(self, sources: Mapping[str, Callable[[], Any]]) -> None:
+        self._sources = sources
+        self._known: dict[str, Any] = {}
+
+    @classmethod
+    def of_run(cls, facts: Facts) -> Evidence:
+        """All that a run folder tells."""
+        return cls({name: partial(source, facts) for name, source in EVIDENCE.items()})
+
+    def get(self, name: str) -> Any:
+        """The evidence of that name.
+
+        Raises:
+            Missing: it is not there; the same each time it is asked for.
+        """
+        if name not in self._known:
+            try:
+                self._known[name] = self._find(name)
+            except Missing as missing:
+                self._known[name] = missing
+        found = self._known[name]
+        if isinstance(found, Missing):
+            raise found
+        return found
+
+    def _find(self, name: str) -> Any:
+        if name not in self._sources:
+            raise Missing("evidence", name=name)
+        return self._sources[name]()
+
+
+def diagnose(run_folder: Path) -> dict[str, Any]:
+    """Look at a run folder with every rule. Writes nothing; see ``examine``.
 
     Raises:
         InputError: not a run folder, or a file of it is broken.
     """
-    return examine(read_facts(run_folder))
+    facts = read_facts(run_folder)
+    return examine(Evidence.of_run(facts), (facts.config or {}).get("doctor", {}))
 
 
 def write_findings(run_folder: Path) -> dict[str, Any]:
@@ -74,32 +73,86 @@ def write_findings(run_folder: Path) -> dict[str, Any]:
     return found
 
 
-def examine(facts: Facts) -> dict[str, Any]:
-    """Look at what was read from a run folder."""
-    findings: list[dict[str, Any]] = []
-    skipped: list[dict[str, Any]] = []
-    for rule in RULES:
+def examine(
+    evidence: Evidence,
+    settings: Mapping[str, Any] | None = None,
+    rules: Iterable[Rule] = RULES,
+) -> dict[str, Any]:
+    """Look at evidence with rules.
+
+    Args:
+        evidence: what there is.
+        settings: the section ``doctor`` of a config: ``thresholds`` and ``ignore``.
+        rules: those to apply.
+
+    Returns:
+        ``{"findings": [{"code", "slug", "severity", "message", "evidence", "fix"}],
+        "skipped": [{"code", "slug", "reason"}], "quiet": [{"code", "slug"}],
+        "ignored": [{"code", "slug", "reason"}]}``, the gravest finding first.
+    """
+    settings = settings or {}
+    ignore: Mapping[str, str] = settings.get("ignore") or {}
+    found: dict[str, list[dict[str, Any]]] = {
+        "findings": [], "skipped": [], "quiet": [], "ignored": [],
+    }  # fmt: skip
+    for rule in rules:
         named = {"code": rule.code, "slug": rule.slug}
-        try:
-            finding = _apply(rule, facts)
-        except Missing as missing:
-            skipped.append({**named, "reason": missing.reason})
+        if rule.slug in ignore:
+            found["ignored"].append({**named, "reason": ignore[rule.slug]})
             continue
-        if finding is not None:
-            findings.append(
-                {
-                    **named,
-                    "severity": finding.severity,
-                    "message": finding.message,
-                    "evidence": dict(finding.evidence),
-                    "fix": None if finding.fix is None else dict(finding.fix),
-                }
-            )
-    findings.sort(key=lambda finding: _ORDER.index(finding["severity"]))
-    return {"findings": findings, "skipped": skipped}
+        try:
+            finding = apply(rule, evidence, settings.get("thresholds"))
+        except Missing as missing:
+            found["skipped"].append({**named, "reason": missing.reason})
+            continue
+        if finding is None:
+            found["quiet"].append(named)
+        else:
+            found["findings"].append(named | _told(finding))
+    found["findings"].sort(key=lambda finding: _ORDER.index(finding["severity"]))
+    return found
 
 
-def _apply(rule: Rule, facts: Facts) -> Finding | None:
+def apply(
+    rule: Rule, evidence: Evidence, overrides: Mapping[str, Any] | None = None
+) -> Finding | None:
+    """Apply one rule to the evidence that its parameters name.
+
+    Args:
+        rule: the rule; its keyword-only parameters are its thresholds.
+        evidence: what there is.
+        overrides: ``"slug.name"`` → ``{"value", "reason"}``, thresholds that the config changes.
+
+    Returns:
+        The finding; None where all is well.
+
+    Raises:
+        Missing: evidence that it needs is not there.
+    """
     function = rule.load()
-    needed = inspect.signature(function).parameters
-    return function(**{name: EVIDENCE[name](facts) for name in needed})
+    needed = [name for name, p in _parameters(function).items() if p.kind is not p.KEYWORD_ONLY]
+    changed = {
+        name: override["value"]
+        for name in thresholds(rule)
+        if (override := (overrides or {}).get(f"{rule.slug}.{name}")) is not None
+    }
+    return function(*(evidence.get(name) for name in needed), **changed)
+
+
+def thresholds(rule: Rule) -> dict[str, float]:
+    """The thresholds of a rule and their defaults, by name."""
+    parameters = _parameters(rule.load())
+    return {name: p.default for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
+
+
+def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(function).parameters
+
+
+def _told(finding: Finding) -> dict[str, Any]:
+    return {
+        "severity": finding.severity,
+        "message": finding.message,
+        "evidence": dict(finding.evidence),
+        "fix": None if finding.fix is None else dict(finding.fix),
+    }
