@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache, wraps
 from itertools import takewhile
 from typing import ParamSpec, TypeVar
 
 from kunren.data import near as nearness
-from kunren.data.duplicates import question, whole
 from kunren.data.near import Near
-from kunren.types import Item, Row
+from kunren.data.normalize import normalize
+from kunren.types import Item, Message, Row
 
 SIDES = ("train", "validation", "test")
 
@@ -59,12 +59,21 @@ def _joined(
     return (*train, *validation, *test)
 
 
+@lru_cache(maxsize=1 << 18)
+def plain(said: str) -> str:
+    """A text as it is compared: several rules ask for the same ones."""
+    return normalize(said)
+
+
+def asked(messages: Iterable[Message]) -> tuple[str, ...]:
+    """What is said, normalised, without the system prompt: it is no part of what a row asks."""
+    return tuple(f"{m.role}\0{plain(m.content)}" for m in messages if m.role != "system")
+
+
 @once
 def questions(rows: Sequence[Row]) -> list[tuple[str, ...]]:
-    """What each row asks, normalised, without its system prompt."""
-    return [
-        tuple(part for part in question(row) if not part.startswith("system\0")) for row in rows
-    ]
+    """What each row asks: all that is said in it but the answers."""
+    return [asked(m for m in row.messages if m.role != "assistant") for row in rows]
 
 
 @once
@@ -72,8 +81,9 @@ def copies(rows: Sequence[Row]) -> list[tuple[Row, ...]]:
     """Rows that are the same but for spelling, question and answer, together; the most first."""
     found: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
-        found.setdefault(whole(row), []).append(row)
-    return sorted((tuple(group) for group in found.values() if len(group) > 1), key=len)[::-1]
+        found.setdefault(asked(row.messages), []).append(row)
+    groups = [tuple(group) for group in found.values() if len(group) > 1]
+    return sorted(groups, key=lambda group: -len(group))
 
 
 @once

@@ -131,7 +131,8 @@ def _narrower(items: Items, config: Mapping[str, Any], needed: float) -> dict[st
     """How many labels ``task.labels.top`` should keep; None where that would not do.
 
     The filter keeps rows whose labels are all among the most frequent, so what is left of each
-    number can be counted. A fifth of the rows must be left, as in seed 000.
+    number can be counted. A fifth of the rows must be left, as in seed 000, and no label may stay
+    that is rare all the same.
     """
     labels = config.get("task", {}).get("labels", {})
     if labels.get("top") or labels.get("allow") or (labels.get("min_rows") or 1) > 1:
@@ -155,7 +156,8 @@ def _narrower(items: Items, config: Mapping[str, Any], needed: float) -> dict[st
     total, kept, best = sum(size.values()), 0, None
     for top in range(1, len(order)):
         kept += left[top]
-        if top >= 2 and kept >= needed * top and kept >= FILTERED * total:
+        enough = kept >= max(needed * top, FILTERED * total)
+        if top >= 2 and enough and frequent[order[top - 1]] >= RARE:
             best = {"top": top, "rows": kept, "share": share(kept / total),
                     "density": f"{kept / top:.0f}"}  # fmt: skip
     return best

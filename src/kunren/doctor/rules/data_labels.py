@@ -91,8 +91,7 @@ def conflicting_labels(items: Items, answers: str, *, many: float = CONFLICTS) -
         raise Missing("labels")
     asked: dict[tuple[str, ...], list[Item]] = {}
     for item in audit.all_items(items):
-        context = (f"{m.role}\0{m.content}" for m in item.context if m.role != "system")
-        asked.setdefault(tuple(map(normalize, context)), []).append(item)
+        asked.setdefault(audit.asked(item.context), []).append(item)
     groups = [group for group in asked.values() if len(group) > 1 and _conflict(group)]
     if not groups:
         return None

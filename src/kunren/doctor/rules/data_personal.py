@@ -20,7 +20,10 @@ CHANCE = 0.001
 """Numbers that merely look like a card or a My Number pass the check digit once in ten: so few by
 chance that it is none."""
 
-_HYPHENS = str.maketrans(dict.fromkeys("‐‑‒–—―−ー－", "-"))
+_WORTH = regex.compile(r"[@＠]|(?:\d\D{0,3}){9}|[都道府県][^\n]{1,14}[市区町村郡]")
+"""What a text must have to be looked at."""
+
+_HYPHEN = regex.compile(r"(?<=[\d)])[‐‑‒–—―−ー](?=[\d(])")
 _DASH = r"[- ]?"
 _MAIL = regex.compile(
     r"(?<![\w.+-])[A-Za-z0-9][\w.+-]*@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}", regex.ASCII
@@ -131,16 +134,17 @@ def personal_data(rows: Rows, *, chance: float = CHANCE) -> Finding | None:
 
 def _personal(said: str) -> Iterator[tuple[str, str]]:
     """What looks personal in a text: kind and value. ``maybe-`` kinds need more than one."""
-    plain = unicodedata.normalize("NFKC", said).translate(_HYPHENS)
+    if _WORTH.search(said) is None:
+        return
+    plain = _HYPHEN.sub("-", unicodedata.normalize("NFKC", said))
     if "@" in plain:
         for match in _MAIL.finditer(plain):
             if not _RESERVED.search(match.group().lower()):
                 yield "mail", match.group()
     if sum(map(str.isdigit, plain)) >= 9:
         yield from _numbers(plain)
-    if regex.search(r"[都道府県]", plain):
-        for match in _ADDRESS.finditer(plain):
-            yield "address", match.group()
+    for match in _ADDRESS.finditer(plain):
+        yield "address", match.group()
 
 
 def _numbers(plain: str) -> Iterator[tuple[str, str]]:

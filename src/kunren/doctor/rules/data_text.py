@@ -91,7 +91,7 @@ def garbled_text(rows: Rows, *, markup: float = MARKUP, half: float = HALF_WIDTH
         if said.isascii():
             marked += [row] if _MARKUP.search(said) else []
             continue
-        if _MOJIBAKE.search(said) or records.garbled(said) is not None:
+        if _MOJIBAKE.search(said):
             broken.append(row)
         if "&" in said or "<" in said:
             marked += [row] if _MARKUP.search(said) else []
