@@ -9,7 +9,7 @@ from typing import Any
 
 from kunren.types import Item, Message, Row, Where
 
-Pair = tuple[str, str | tuple[str, ...]]
+Pair = tuple[str, Any]
 """A text and its label, or its set of labels."""
 
 _DATA = Path(__file__).parents[2] / "examples" / "data"

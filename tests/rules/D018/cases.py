@@ -36,9 +36,14 @@ def fires() -> list[Case]:
         ),
         Case(
             "bare numbers that all have the check digit of a My Number",
-            _rows("控えは 123456789018 です", "番号 987654321093", "こちらは 246813579021 です"),
+            _rows(
+                "控えは 123456789018 です",
+                "番号 987654321093",
+                "こちらは 246813579021 です",
+                "これは 314159265352 です",
+            ),
             "warning",
-            ["マイナンバー 3 件"],
+            ["マイナンバー 4 件"],
         ),
         Case(
             "an address and a number that may be a company's",
