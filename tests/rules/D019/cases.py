@@ -20,7 +20,7 @@ def fires() -> list[Case]:
             "short texts by people, long ones by a teacher",
             {"items": free([(t, "国内") for t in long[200:]], test=short_test), "answers": "text"},
             "warning",
-            ["文の長さの中央値"],
+            ["文の長さが違い", "テストで 100.0 %"],
         ),
     ]
 

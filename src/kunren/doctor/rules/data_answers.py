@@ -210,7 +210,7 @@ def teacher_talk(
         f"rules_data.teacher-talk{'-text' if answers == 'text' else ''}",
         count=count,
         total=len(everything),
-        found=" ".join(parts),
+        found=text("rules_data.between").join(parts),
         ids=ids(item for some in found.values() for item in some),
     )
     evidence = {"items": len(everything)} | {kind: len(some) for kind, some in found.items()}

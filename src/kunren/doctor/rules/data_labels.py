@@ -158,8 +158,8 @@ def dominant_label(
 
     対処:
         集合の課題では `task.labels.ban` で除きます。ラベルが 1 つの課題では
-        `train.loss.class_weights: balanced` で、多いラベルの重みを下げます。どちらも
-        `kunren doctor --fix` で書けます。少ないラベルの行を増やすのが一番です。
+        `train.loss.class_weights: balanced` で、多いラベルの重みを下げます。少ないラベルの
+        行を増やすのが一番です。
 
     What it sees:
         The share of the commonest label of the training rows, and its ratio to the second. As a

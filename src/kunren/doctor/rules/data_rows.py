@@ -9,7 +9,7 @@ from itertools import pairwise
 from kunren.data import audit
 from kunren.data.near import Near, NearPair, pairs_of
 from kunren.doctor.evidence import Finding, Missing, Severity
-from kunren.doctor.rules.wording import SHOWN, asked, places, share
+from kunren.doctor.rules.wording import SHOWN, alike, asked, places, share
 from kunren.messages import text
 from kunren.types import Row
 
@@ -130,11 +130,13 @@ def near_duplicates(rows: Rows, *, few: float = NEAR, many: float = NEAR_MUCH) -
     """
     everything = audit.everything(rows)
     asks, found = audit.questions(everything), audit.near(everything)
-    alike: dict[int, dict[tuple[str, ...], Row]] = {}
+    by_form: dict[int, dict[tuple[str, ...], Row]] = {}
     for row, question, form in zip(everything, asks, found.forms, strict=True):
-        alike.setdefault(form, {}).setdefault(question, row)
+        by_form.setdefault(form, {}).setdefault(question, row)
     different = len(set(asks))
-    count = sum(len(group) for form, group in alike.items() if len(group) > 1 or form in found.like)
+    count = sum(
+        len(group) for form, group in by_form.items() if len(group) > 1 or form in found.like
+    )
     if not count or count < few * different:
         return None
     part = count / different
@@ -143,19 +145,21 @@ def near_duplicates(rows: Rows, *, few: float = NEAR, many: float = NEAR_MUCH) -
         different=different,
         count=count,
         share=share(part),
-        examples=" / ".join(f"「{asked(a)}」≒「{asked(b)}」" for a, b in _examples(alike, found)),
+        examples=" / ".join(
+            "「{}」≒「{}」".format(*alike(*pair)) for pair in _examples(by_form, found)
+        ),
     )
     evidence = {"different": different, "near": count, "share": part}
     return Finding("warning" if part >= many else "info", said, evidence)
 
 
 def _examples(
-    alike: Mapping[int, Mapping[tuple[str, ...], Row]], found: Near
+    by_form: Mapping[int, Mapping[tuple[str, ...], Row]], found: Near
 ) -> list[tuple[Row, Row]]:
     """Pairs of rows that ask nearly the same, the most alike first."""
-    same = [next(pairwise(group.values())) for group in alike.values() if len(group) > 1]
+    same = [next(pairwise(group.values())) for group in by_form.values() if len(group) > 1]
     linked = [
-        (next(iter(alike[one].values())), next(iter(alike[other].values())))
+        (next(iter(by_form[one].values())), next(iter(by_form[other].values())))
         for one, other, _ in found.links[:SHOWN]
     ]
     return [*same, *linked][:SHOWN]
@@ -227,8 +231,9 @@ def split_leakage(rows: Rows, *, noise: float = NOISE) -> Finding | None:
         found=" ".join(parts),
         half=f"{100 * half['test']:.0f}" if "test" in half else "",
         examples=" / ".join(
-            " ≒ ".join(f"{row.where}「{asked(row)}」" for row in (pair.second, pair.first))
+            f"{pair.second.where}「{one}」 ≒ {pair.first.where}「{other}」"
             for pair in _pairs(rows, next(iter(leaks)))[:2]
+            for one, other in [alike(pair.second, pair.first)]
         ),
     )
     return Finding(severity, said, leaks)

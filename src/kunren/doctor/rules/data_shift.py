@@ -98,11 +98,13 @@ def split_shift(
     said = audit.inputs(everything)
     of_train = np.array([len(one) for one in said[: len(train)]])
     of_test = np.array([len(one) for one in said[len(said) - len(test) :]])
-    distance, p = _ks(of_train, of_test)
+    distance, p, at = _ks(of_train, of_test)
     if distance >= lengths and p < chance:
-        medians = {"train": int(np.median(of_train)), "test": int(np.median(of_test))}
-        parts.append(text("rules_data.split-shift-lengths", **medians))
-        evidence |= {"lengths": distance, "median_lengths": medians}
+        below = [float((one <= at).mean()) for one in (of_train, of_test)]
+        shown = {"at": at, "train": share(below[0]), "test": share(below[1])}
+        parts.append(text("rules_data.split-shift-lengths", **shown))
+        medians = [int(np.median(one)) for one in (of_train, of_test)]
+        evidence |= {"lengths": distance, "at": at, "median_lengths": medians}
     if not parts:
         return None
     message = text("rules_data.split-shift", found=" ".join(parts), test=len(test))
@@ -169,15 +171,16 @@ def _draws(labels: int) -> int:
     return max(99, min(_DRAWS, 20_000_000 // max(1, labels)))
 
 
-def _ks(a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]) -> tuple[float, float]:
-    """The two-sample Kolmogorov-Smirnov distance and its asymptotic p value (Stephens 1970)."""
+def _ks(a: _Counts, b: _Counts) -> tuple[float, float, int]:
+    """The two-sample Kolmogorov-Smirnov distance, its p value (Stephens 1970), and where it is."""
     points = np.union1d(a, b)
     cdf = [np.searchsorted(np.sort(one), points, side="right") / len(one) for one in (a, b)]
-    distance = float(np.abs(cdf[0] - cdf[1]).max())
+    apart = np.abs(cdf[0] - cdf[1])
+    distance, at = float(apart.max()), int(points[apart.argmax()])
     root = math.sqrt(len(a) * len(b) / (len(a) + len(b)))
     scaled = (root + 0.12 + 0.11 / root) * distance
     terms = [2 * (-1) ** (n - 1) * math.exp(-2 * (n * scaled) ** 2) for n in range(1, 101)]
-    return distance, min(1.0, max(0.0, sum(terms))) if scaled > 0.2 else 1.0
+    return distance, min(1.0, max(0.0, sum(terms))) if scaled > 0.2 else 1.0, at
 
 
 def unseen_labels(

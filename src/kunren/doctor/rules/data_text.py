@@ -125,9 +125,10 @@ def _said(row: Row) -> str:
 def _around(kind: str, row: Row) -> str:
     """The place in a row that is garbled."""
     pattern = {"mojibake": _MOJIBAKE, "markup": _MARKUP, "half-width": _HALF_WIDTH}[kind]
-    said = _said(row)
-    found = pattern.search(said)
-    return said if found is None else said[max(0, found.start() - 5) : found.end() + 15]
+    for said in (m.content for m in row.messages):
+        if (found := pattern.search(said)) is not None:
+            return said[max(0, found.start() - 5) : found.end() + 15]
+    return _said(row)
 
 
 def control_characters(rows: Rows, *, many: float = INVISIBLE) -> Finding | None:

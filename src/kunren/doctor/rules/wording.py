@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 
 from kunren.textfile import excerpt
 from kunren.types import Item, Row
+
+_LONGEST = 40
 
 SHOWN = 3
 """Examples in a message: enough to see of what kind they are."""
@@ -18,7 +21,22 @@ def share(part: float) -> str:
 
 def asked(row: Row) -> str:
     """What a row asks, shortened."""
-    return excerpt("".join(m.content for m in row.messages if m.role == "user"), 40)
+    return excerpt(_question(row), _LONGEST)
+
+
+def alike(one: Row, other: Row) -> tuple[str, str]:
+    """What two rows ask, shortened so that where they differ can be seen."""
+    said = _question(one), _question(other)
+    if max(map(len, said)) <= _LONGEST:
+        return excerpt(said[0], _LONGEST), excerpt(said[1], _LONGEST)
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(*said, strict=False)))
+    start = max(0, same - _LONGEST // 2)
+    first, second = ("…" * (start > 0) + excerpt(text[start:], _LONGEST) for text in said)
+    return first, second
+
+
+def _question(row: Row) -> str:
+    return "".join(m.content for m in row.messages if m.role == "user")
 
 
 def quoted(texts: Iterable[str], limit: int = 30) -> str:
