@@ -35,6 +35,10 @@ def quiet() -> list[Case]:
         Case("as chance gives them", {"items": items(natural), "answers": "label"}),
         Case("two labels half and half", {"items": items(_counts(50, 50)), "answers": "label"}),
         Case("one label", {"items": items(_counts(50)), "answers": "label"}),
+        Case(
+            "of hundreds of labels, those that came once",
+            {"items": items(_counts(*([1] * 20))), "answers": "label"},
+        ),
         Case("one row each, of two", {"items": items(_counts(1, 1)), "answers": "label"}),
     ]
 

@@ -45,6 +45,9 @@ TOO_EVEN = 0.001
 """Chance of counts as even as this, were every label equally frequent, from which on somebody has
 made them so."""
 
+FEW = 5
+"""Rows a label, below which labels that came by chance are all about as rare."""
+
 _KATAKANA = {n: n - 0x60 for n in range(ord("ァ"), ord("ヶ") + 1)}
 _AROUND = re.compile(
     r"^[\s。、．，.,!！?？:：;；「」『』\"'()（）【】\[\]]+|[\s。、．，.,!！?？:：;；「」『』\"'()（）【】\[\]]+$"
@@ -298,11 +301,13 @@ def _chance_of_even(counts: Sequence[int]) -> float:
     """
     n, k = sum(counts), len(counts)
     low, more = divmod(n, k)
+    if low < FEW:
+        return 1.0
     if max(counts) - min(counts) <= 1:
         log = math.lgamma(n + 1) - n * math.log(k) - sum(math.lgamma(c + 1) for c in counts)
         log += math.lgamma(k + 1) - math.lgamma(more + 1) - math.lgamma(k - more + 1)
         return math.exp(min(0.0, log))
-    if k < 10 or low < 5:
+    if k < 10:
         return 1.0
     spread = sum((c - n / k) ** 2 for c in counts) * k / n
     part = 2 / (9 * (k - 1))
