@@ -35,7 +35,28 @@ class Rule:
         return cast("Callable[..., Finding | None]", found)
 
 
-DATA: tuple[Rule, ...] = ()
+DATA = (
+    Rule("D001", "duplicate-rows", "data_rows:duplicate_rows"),
+    Rule("D002", "near-duplicates", "data_rows:near_duplicates"),
+    Rule("D003", "split-leakage", "data_rows:split_leakage"),
+    Rule("D004", "conflicting-labels", "data_labels:conflicting_labels"),
+    Rule("D005", "dominant-label", "data_labels:dominant_label"),
+    Rule("D006", "even-labels", "data_labels:even_labels"),
+    Rule("D007", "label-variants", "data_labels:label_variants"),
+    Rule("D008", "low-density", "data_counts:low_density"),
+    Rule("D009", "few-rows", "data_counts:few_rows"),
+    Rule("D010", "small-test", "data_counts:small_test"),
+    Rule("D011", "low-filter-rate", "data_counts:low_filter_rate"),
+    Rule("D012", "garbled-text", "data_text:garbled_text"),
+    Rule("D013", "control-characters", "data_text:control_characters"),
+    Rule("D014", "empty-text", "data_text:empty_text"),
+    Rule("D015", "single-turn", "data_text:single_turn"),
+    Rule("D016", "emoji-in-text", "data_answers:emoji_in_text"),
+    Rule("D017", "teacher-talk", "data_answers:teacher_talk"),
+    Rule("D018", "personal-data", "data_personal:personal_data"),
+    Rule("D019", "split-shift", "data_shift:split_shift"),
+    Rule("D020", "unseen-labels", "data_shift:unseen_labels"),
+)
 """What the rows and their split tell; known before training."""
 
 MODEL: tuple[Rule, ...] = ()
