@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -32,10 +31,17 @@ class Short:
 
 def bare(texts: Sequence[str]) -> list[str]:
     """Inputs without the beginning and the end that all share: what a template puts around."""
-    front = len(os.path.commonprefix(list(texts)))
+    front = _shared(texts)
     rest = [text[front:] for text in texts]
-    back = len(os.path.commonprefix([text[::-1] for text in rest]))
+    back = _shared([text[::-1] for text in rest])
     return [text[: len(text) - back] for text in rest]
+
+
+def _shared(texts: Sequence[str]) -> int:
+    """Characters that all texts begin with; those of the first and last in order say so."""
+    first, last = min(texts, default=""), max(texts, default="")
+    pairs = enumerate(zip(first, last, strict=False))
+    return next((n for n, (a, b) in pairs if a != b), min(len(first), len(last)))
 
 
 def short_inputs(

@@ -116,6 +116,25 @@ def _generated(facts: Facts) -> list[Evaluated]:
     return _answered(facts, "generated", "generated")
 
 
+def _labelled(facts: Facts) -> list[Evaluated]:
+    """Test items of a closed set of labels that the tuned model answered."""
+    if facts.answers == "text":
+        raise Missing("labels")
+    return _tuned(facts)
+
+
+def _texts(facts: Facts) -> list[Evaluated]:
+    """Test items that the tuned model answered with free text."""
+    if facts.answers != "text":
+        raise Missing("free-text")
+    return _tuned(facts)
+
+
+def _written(facts: Facts) -> list[Evaluated]:
+    """Test items that the tuned model wrote an answer to, whatever the task."""
+    return _answered(facts, "generated", "generated")
+
+
 def _answers(facts: Facts) -> str:
     return facts.answers
 
@@ -174,6 +193,9 @@ EVIDENCE: dict[str, Callable[[Facts], Any]] = {
     "tuned": _tuned,
     "single": _single,
     "generated": _generated,
+    "labelled": _labelled,
+    "texts": _texts,
+    "written": _written,
     "turns": _turns,
     "chosen_by": _chosen_by,
     "logged": _logged,
