@@ -76,16 +76,17 @@ def test_lengths_by_chance_are_at_their_level() -> None:
     low = 0
     for _ in range(300):
         strata = chance.choice(list(TOPICS), 80)
-        found = short_inputs(chance.integers(5, 40, 80), chance.random(80) < 0.7, list(strata))
+        long, right = chance.integers(5, 40, 80), chance.random(80) < 0.7
+        found = short_inputs(long.tolist(), right.tolist(), strata.tolist())
         low += found is not None and found.p < 0.05
     assert low / 300 < 0.09
 
 
 def test_what_a_template_puts_around_an_input_is_no_length() -> None:
-    assert bare(["見出し: 円安。分類は？", "見出し: 首相、会見へ。分類は？"]) == [
-        "円安",
-        "首相、会見へ",
-    ]
+    asked = ["見出し: 円安。分類は？", "見出し: 首相、会見へ。分類は？"]
+    assert bare(asked, "見出し: {text}。分類は？") == ["円安", "首相、会見へ"]
+    assert bare(asked, "{text}") == asked
+    assert bare(["A社: 円安 (朝)"], "{source}: {text} ({time})") == ["A社: 円安 (朝"]
 
 
 def test_words_are_pieces_of_kanji_and_katakana() -> None:
@@ -95,10 +96,10 @@ def test_words_are_pieces_of_kanji_and_katakana() -> None:
 
 
 def test_a_word_that_leads_to_a_label_is_named_once() -> None:
-    texts = [f"外務省が第{n}報、円安に" for n in range(8)] + [f"市場は{n}日続伸" for n in range(40)]
+    texts = [f"外務省が第{n}報を" for n in range(8)] + [f"市場は{n}日続伸" for n in range(40)]
     gold = ["経済"] * 48
     said = ["国際"] * 8 + ["経済"] * 40
-    (found,) = [s for s in shortcuts(texts, gold, said, 0.01) if s.word == "外務省"]
+    (found,) = [s for s in shortcuts(texts, gold, said, 0.01) if s.words == ("外務省",)]
     assert (found.label, found.count, found.of, found.usual) == ("国際", 8, 8, 0.0)
     assert len(shortcuts(texts, gold, said, 0.01)) == 1
     assert sum(bool(_by_chance(seed)) for seed in range(40)) <= 4

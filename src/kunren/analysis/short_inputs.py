@@ -29,19 +29,11 @@ class Short:
     rows: int
 
 
-def bare(texts: Sequence[str]) -> list[str]:
-    """Inputs without the beginning and the end that all share: what a template puts around."""
-    front = _shared(texts)
-    rest = [text[front:] for text in texts]
-    back = _shared([text[::-1] for text in rest])
-    return [text[: len(text) - back] for text in rest]
-
-
-def _shared(texts: Sequence[str]) -> int:
-    """Characters that all texts begin with; those of the first and last in order say so."""
-    first, last = min(texts, default=""), max(texts, default="")
-    pairs = enumerate(zip(first, last, strict=False))
-    return next((n for n, (a, b) in pairs if a != b), min(len(first), len(last)))
+def bare(texts: Sequence[str], template: str) -> list[str]:
+    """Inputs without the beginning and the end that a template of ``task.template`` puts around."""
+    front, _, rest = template.partition("{text}")
+    front, back = front.partition("{")[0], rest.rpartition("}")[2]
+    return [text.removeprefix(front).removesuffix(back) for text in texts]
 
 
 def short_inputs(

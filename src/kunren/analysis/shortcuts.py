@@ -26,18 +26,18 @@ _RUNS = re.compile(r"[一-龥々〆ヶ]{2,}|[ァ-ヺー]{2,}|[A-Za-z]{2,}|[Ａ-�
 
 @dataclass(frozen=True, slots=True)
 class Shortcut:
-    """A word and the label that it leads to.
+    """A word, or several that come together, and the label that they lead to.
 
     Attributes:
-        word: as it is written.
+        words: as they are written; several where all of them are in the same rows.
         label: the answer.
-        count: rows with the word for which another label is right and this one was answered.
-        of: rows with the word for which another label is right.
+        count: rows with them for which another label is right and this one was answered.
+        of: rows with them for which another label is right.
         usual: share of this answer among the other rows for which another label is right.
-        p: of so many or more, for this word and label alone.
+        p: of so many or more, for these words and this label alone.
     """
 
-    word: str
+    words: tuple[str, ...]
     label: str
     count: int
     of: int
@@ -84,15 +84,15 @@ def shortcuts(
         for label, count in Counter(s for g, s in zip(gold, said, strict=True) if g != s).items()
         if count >= FEWEST
     }
-    tried: list[tuple[str, str, frozenset[int], tuple[int, int, int, int]]] = []
+    tried: list[tuple[tuple[str, ...], str, frozenset[int], tuple[int, int, int, int]]] = []
     for label, wrong in wrong_for.items():
         among = set(wrong)
         answered = {n for n in wrong if said[n] == label}
-        for rows, word in groups.items():
+        for rows, named in groups.items():
             present = rows & among
             if FEWEST <= len(present) < len(among):
                 hits = len(present & answered)
-                tried.append((word, label, rows, (hits, len(among), len(answered), len(present))))
+                tried.append((named, label, rows, (hits, len(among), len(answered), len(present))))
     if not tried:
         return []
     hits, among_, answered_, present_ = np.asarray([counts for *_, counts in tried]).T
@@ -101,27 +101,26 @@ def shortcuts(
     limit = tarone_level(stats.hypergeom.sf(most - 1, among_, answered_, present_), level)
     found: list[tuple[frozenset[int], Shortcut]] = []
     for n in np.argsort(p, kind="stable"):
-        word, label, rows, (count, total, chosen, of) = tried[n]
+        named, label, rows, (count, total, chosen, of) = tried[n]
         if p[n] > limit:
             break
         usual = (chosen - count) / (total - of)
         if not any(_same(rows, others) and label == s.label for others, s in found):
-            found.append((rows, Shortcut(word, label, count, of, usual, float(p[n]))))
+            found.append((rows, Shortcut(named, label, count, of, usual, float(p[n]))))
     return [shortcut for _, shortcut in found]
 
 
-def _rows_of_words(texts: Sequence[str]) -> dict[frozenset[int], str]:
-    """Rows → the longest word that is in exactly these."""
+def _rows_of_words(texts: Sequence[str]) -> dict[frozenset[int], tuple[str, ...]]:
+    """Rows → the words that are in exactly these, without those that are parts of others."""
     where: dict[str, list[int]] = defaultdict(list)
     for n, text in enumerate(texts):
         for word in sorted(words(text)):
             where[word].append(n)
-    found: dict[frozenset[int], str] = {}
-    for word, rows in where.items():
-        if FEWEST <= len(rows) < len(texts):
-            key = frozenset(rows)
-            if len(word) > len(found.get(key, "")):
-                found[key] = word
+    found: dict[frozenset[int], tuple[str, ...]] = {}
+    for word in sorted(where, key=len, reverse=True):
+        rows = frozenset(where[word])
+        if FEWEST <= len(rows) < len(texts) and not any(word in w for w in found.get(rows, ())):
+            found[rows] = (*found.get(rows, ()), word)
     return found
 
 

@@ -77,6 +77,11 @@ def _config(facts: Facts) -> Mapping[str, Any]:
     return facts.config
 
 
+def _settings(facts: Facts) -> Mapping[str, Any]:
+    """The config, empty where there is none: for the patch of a finding that stands without it."""
+    return facts.config or {}
+
+
 def _metrics(facts: Facts) -> Mapping[str, Any]:
     if facts.metrics is None:
         raise Missing("metrics")
@@ -188,6 +193,7 @@ def _state(facts: Facts) -> State:
 
 EVIDENCE: dict[str, Callable[[Facts], Any]] = {
     "config": _config,
+    "settings": _settings,
     "metrics": _metrics,
     "answers": _answers,
     "tuned": _tuned,

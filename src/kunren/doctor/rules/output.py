@@ -213,8 +213,9 @@ def _rows_needed(pair: Mapping[str, Any], rows: int) -> int | None:
         recorded: int | None = pair["rows_needed"]
         return recorded
     edge, power = (float(stats.norm.ppf(q)) for q in (0.975, POWER))
-    error = (pair["ci95"][1] - pair["ci95"][0]) / 2 / edge
-    return math.ceil(rows * ((edge + power) * error / pair["difference"]) ** 2)
+    error = float(pair["ci95"][1] - pair["ci95"][0]) / 2 / edge
+    difference = float(pair["difference"])
+    return math.ceil(rows * ((edge + power) * error / difference) ** 2)
 
 
 def _pair(metrics: Mapping[str, Any], other: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -52,7 +52,12 @@ _BETWEEN = re.compile(r"[\s,，、､・;；/|\x1f]+")
 
 
 def mode_collapse(
-    tuned: Sequence[Evaluated], answers: str, *, share: float = SHARE, ratio: float = RATIO
+    tuned: Sequence[Evaluated],
+    answers: str,
+    settings: Mapping[str, Any],
+    *,
+    share: float = SHARE,
+    ratio: float = RATIO,
 ) -> Finding | None:
     """One answer to everything.
 
@@ -120,7 +125,20 @@ def mode_collapse(
             labels=whole["gold_distinct"],
         ),
         {name: whole[name] for name in ("label", "share", "gold_share", "distinct")},
+        _without(whole["label"], tuned, settings) if kind == "set-label" else None,
     )
+
+
+def _without(
+    label: str, items: Sequence[Evaluated], settings: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """The patch that takes a label out, where it dominates gold too and so taught the collapse."""
+    gold = Counter(name for e in items for name in e.gold)
+    others = [count for name, count in gold.items() if name != label]
+    if len(others) < 2 or gold[label] < RATIO * max(others):
+        return None
+    banned = settings.get("task", {}).get("labels", {}).get("ban") or ()
+    return {"set": {"task.labels.ban": [*banned, label]}}
 
 
 def _collapsed(
@@ -194,7 +212,7 @@ def soft_collapse(
         Have fewer rows of these labels, or more of the others. evaluate.decoding.repetition_penalty
         of 1.2 can mend repetitions; train.loss.class_weights: balanced is worth a try.
     """
-    if mode_collapse(labelled, answers) is not None:
+    if mode_collapse(labelled, answers, {}) is not None:
         return None
     found = _over_generated(labelled, over)
     twice = _repeats(labelled) if answers == "set" else Counter()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from kunren.analysis import short_inputs as lengths
 from kunren.analysis import shortcuts as misleading
@@ -108,7 +109,12 @@ def confusable_labels(single: Sequence[Evaluated], *, chance: float = CHANCE) ->
 
 
 def short_input_errors(
-    tuned: Sequence[Evaluated], answers: str, *, chance: float = CHANCE, gap: float = GAP
+    tuned: Sequence[Evaluated],
+    answers: str,
+    settings: Mapping[str, Any],
+    *,
+    chance: float = CHANCE,
+    gap: float = GAP,
 ) -> Finding | None:
     """Short inputs are answered worse.
 
@@ -153,17 +159,18 @@ def short_input_errors(
         raise Missing("scored-rows", count=len(scored), needed=FEW_ROWS)
     top = 100.0 if answers == "text" else 1.0
     scores = [score / top for _, score in scored]
-    inputs = lengths.bare([e.row.text for e, _ in scored])
+    template = settings.get("task", {}).get("template") or "{text}"
+    inputs = lengths.bare([e.row.text for e, _ in scored], template)
     strata = [e.gold[0] if answers == "label" else "" for e, _ in scored]
     found = lengths.short_inputs([len(text) for text in inputs], scores, strata)
     if found is None or found.p >= chance or found.others - found.short < gap:
         return None
     worst = [
-        e.row.text
-        for (e, _), score, said in zip(scored, scores, inputs, strict=True)
+        said
+        for score, said in zip(scores, inputs, strict=True)
         if len(said) <= found.limit and score <= found.short
     ]
-    examples = text("record.list").join(f"「{excerpt(said)}」" for said in worst[:NAMED])
+    examples = "".join(f"「{excerpt(said)}」" for said in dict.fromkeys(worst[:NAMED]))
     return Finding(
         "warning" if found.others - found.short >= WIDE_GAP else "info",
         text(
@@ -229,7 +236,7 @@ def shortcut_words(single: Sequence[Evaluated], *, chance: float = CHANCE) -> Fi
     named = text("record.list").join(
         text(
             "rules_output.shortcut-word",
-            word=excerpt(one.word),
+            word=excerpt(_words(one)),
             label=excerpt(one.label),
             count=one.count,
             total=one.of,
@@ -239,14 +246,18 @@ def shortcut_words(single: Sequence[Evaluated], *, chance: float = CHANCE) -> Fi
     )
     return Finding(
         "info",
-        text("rules_output.shortcut-words", named=named, word=excerpt(found[0].word)),
+        text("rules_output.shortcut-words", named=named, word=excerpt(_words(found[0]))),
         {
             "words": [
-                {"word": o.word, "label": o.label, "count": o.count, "n": o.of, "p": o.p}
+                {"words": list(o.words), "label": o.label, "count": o.count, "n": o.of, "p": o.p}
                 for o in found
             ]
         },
     )
+
+
+def _words(shortcut: misleading.Shortcut) -> str:
+    return "・".join(shortcut.words)
 
 
 def _first(item: Evaluated) -> str:

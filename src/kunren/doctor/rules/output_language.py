@@ -6,9 +6,8 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache
 
-from kunren.doctor.evidence import Evaluated, Finding, Missing
+from kunren.doctor.evidence import Evaluated, Finding, Missing, Severity
 from kunren.evaluation.score import percent
 from kunren.messages import text
 from kunren.textfile import excerpt
@@ -23,7 +22,7 @@ FEWEST = 2
 """A single such answer may be an odd row."""
 
 HALF = 0.5
-"""Share of Japanese among the letters of a text from which on it is in Japanese."""
+"""Share of gold answers in Japanese without which the question does not arise."""
 
 CHINESE = 12
 """Han characters without a single kana from which on a sentence is not Japanese; names of laws and
@@ -45,9 +44,9 @@ def other_language(
     日本語でない回答。
 
     何を見るか:
-        正解が日本語の行で、回答の文字の半分以上が日本語でないもの、
-        漢字だけが続き仮名がないもの (中国語) を数えます。入力にも正解
-        にも出てこない外国語の単語が 2 つ以上混じった回答も数えます。
+        正解が日本語の行で、外国語の単語が大半を占める回答と、漢字だけが
+        続き仮名がない回答 (中国語) を数えます。入力にも正解にも出てこない
+        外国語の単語が 2 つ以上混じった回答も数えます。
 
     なぜ問題か:
         英語が中心のモデルでは、回答が途中から英語や中国語に変わること
@@ -63,9 +62,9 @@ def other_language(
         効きます。
 
     What it sees:
-        Where gold is Japanese: answers of which less than half of the letters are, those of Han
-        characters without any kana (Chinese), and those with two or more foreign words that are
-        in no input and no gold answer.
+        Where gold is Japanese: answers that are mostly foreign words, those of Han characters
+        without any kana (Chinese), and those with two or more foreign words that are in no input
+        and no gold answer.
 
     Why it matters:
         A model that mostly knows English may change over to English or Chinese within an answer.
@@ -83,18 +82,18 @@ def other_language(
     if len(asked) < HALF * len(texts):
         raise Missing("japanese-gold")
     known = {w.lower() for e in texts for s in (e.row.gold, e.row.text) for w in _words(s)}
-    other = [e for e in asked if _letters(e.said[0]) and not _japanese(e.said[0])]
+    other = [e for e in asked if _other(e.said[0])]
     strange = [
         (e, unknown)
         for e in asked
         if len(unknown := [w for w in _words(e.said[0]) if w.lower() not in known]) >= WORDS
     ]
-    mixed = [e for e, _ in strange if _japanese(e.said[0])]
+    mixed = [e for e, _ in strange if not _other(e.said[0])]
     both = [*other, *mixed]
     share = len(both) / len(asked)
     if len(both) < FEWEST or share < some:
         return None
-    severity = "warning" if share >= much else "info"
+    severity: Severity = "warning" if share >= much else "info"
     top = Counter(word.lower() for _, found in strange for word in found).most_common(5)
     said = text(
         "rules_output.other-language",
@@ -117,15 +116,16 @@ def _words(said: str) -> list[str]:
     return _FOREIGN.findall(unicodedata.normalize("NFKC", said))
 
 
-@cache
-def _letters(said: str) -> int:
-    return sum(unicodedata.category(c)[0] == "L" for c in said)
+def _other(said: str) -> bool:
+    """Whether a text is mostly in another language: foreign words, or kanji without any kana.
+
+    A foreign word is as much as two characters of Japanese: 「SharePoint と Teams を使います」 is
+    Japanese.
+    """
+    kana, han = len(_KANA.findall(said)), len(_HAN.findall(said))
+    return kana + han < 2 * len(_words(said)) or (not kana and han >= CHINESE)
 
 
-@cache
 def _japanese(said: str) -> bool:
-    """Whether a text is in Japanese: kana and kanji, and no long run of kanji alone."""
-    kana, han, letters = len(_KANA.findall(said)), len(_HAN.findall(said)), _letters(said)
-    if not letters or (not kana and han >= CHINESE):
-        return False
-    return kana + han >= HALF * letters
+    """Whether a gold answer is in Japanese; a mere number is in no language."""
+    return bool(_KANA.search(said) or _HAN.search(said)) and not _other(said)

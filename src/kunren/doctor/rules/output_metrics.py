@@ -33,6 +33,7 @@ CHANCE = 0.001
 def majority_trap(
     metrics: Mapping[str, Any],
     single: Sequence[Evaluated],
+    settings: Mapping[str, Any],
     *,
     gap: float = GAP,
     dominant: float = DOMINANT,
@@ -85,6 +86,7 @@ def majority_trap(
         return None
     found = {e.row.gold for e in single if e.answer.correct}
     never = [name for name, _ in gold.most_common() if name not in found]
+    weighted = settings.get("train", {}).get("loss", {}).get("class_weights")
     return Finding(
         "critical" if accuracy <= share else "warning",
         text(
@@ -97,6 +99,7 @@ def majority_trap(
             labels=len(gold),
         ),
         {"accuracy": accuracy, "macro_f1": macro, "top_share": share, "never_right": never},
+        None if weighted else {"set": {"train.loss.class_weights": "balanced"}},
     )
 
 

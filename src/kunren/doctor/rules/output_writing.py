@@ -120,7 +120,7 @@ def invalid_output(
     回答に混じる、意味を成さない文字列。
 
     何を見るか:
-        <extra_id_0> や [UNK] のような特殊トークン、文字になっていない
+        `<extra_id_0>` や `[UNK]` のような特殊トークン、文字になっていない
         バイト、制御文字が混じった回答を数えます。正解がすべて絵文字の
         ときは、絵文字でない文字列が混じった回答も数えます。
 
@@ -138,7 +138,7 @@ def invalid_output(
         出るときは、デコードで取り除いているかを確かめます。
 
     What it sees:
-        Answers with special tokens (<extra_id_0>, [UNK], …), bytes that make no character, or
+        Answers with special tokens (`<extra_id_0>`, `[UNK]`, …), bytes that make no character, or
         control characters; where all gold answers are emoji, also those with anything else.
 
     Why it matters:
