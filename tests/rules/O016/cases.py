@@ -38,7 +38,9 @@ def quiet() -> list[Case]:
     few = metrics({"tuned": {"accuracy": 0.0}, "base": {"accuracy": 0.0}}, rows=6)
     neither = {"kanji": {"unit": "share", "better": None}}
     shares = metrics({"tuned": {"kanji": 0.0, "chrf": 12.0}}, metrics=neither)
+    chance = {"tuned": {"mcc": 0.0, "accuracy": 0.5, "exact_ratio": 0.0, "diversity": 0.0}}
     return [
+        Case("zero as by chance, and no variety", {"metrics": metrics(chance)}),
         Case("no answer is exactly gold", {"metrics": metrics(exact)}),
         Case("zero is best", {"metrics": metrics(rates)}),
         Case("one right before, none after", {"metrics": metrics(weak, rows=40)}),

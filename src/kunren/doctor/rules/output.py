@@ -182,7 +182,7 @@ def small_evaluation(
     """
     by = primary(metrics)
     score = metrics["systems"].get("tuned", {}).get(by)
-    if score is None or score["value"] is None or score["ci95"] is None:
+    if score is None or score["value"] is None or score.get("ci95") is None:
         raise Missing("tuned")
     rows, of = metrics["rows"], unit(metrics, by)
     half = (score["ci95"][1] - score["ci95"][0]) / 2

@@ -125,7 +125,7 @@ def mode_collapse(
             labels=whole["gold_distinct"],
         ),
         {name: whole[name] for name in ("label", "share", "gold_share", "distinct")},
-        _without(whole["label"], tuned, settings) if kind == "set-label" else None,
+        _without(whole["label"], tuned, settings) if answers == "set" else None,
     )
 
 

@@ -23,11 +23,18 @@ DOMINANT = 0.5
 FEW_ROWS = 20
 """Fewer rows may all be wrong by themselves."""
 
-STRICT = ("exact", "em", "subset_accuracy", "generated_accuracy")
-"""Metrics by which the whole answer counts, letter by letter: often zero, and rightly."""
-
 CHANCE = 0.001
 """A model as good as before training would be wrong on every row less often than this."""
+
+ORDINARY = frozenset({
+    "em", "subset_accuracy", "generated_accuracy", "fact_recall", "diversity", "entropy", "mcc",
+    "matthews_correlation", "kappa", "cohen_kappa",
+})  # fmt: skip
+"""Metrics that are often zero, and rightly: by the whole answer, letter by letter; of variety; or
+corrected for chance. So are all whose name begins with ``exact``."""
+
+FALLING = frozenset({"loss", "rate", "perplexity", "ppl", "error", "wer", "cer"})
+"""Words in the names of metrics that are better when lower."""
 
 
 def majority_trap(
@@ -109,8 +116,8 @@ def zero_scores(metrics: Mapping[str, Any], *, few_rows: float = FEW_ROWS) -> Fi
     ちょうど 0 の指標。
 
     何を見るか:
-        すべての手法でちょうど 0 の指標 (完全一致のように 0 が珍しくない
-        ものは除きます) と、学習前には値があったのに学習後だけすべて 0 に
+        すべての手法でちょうど 0 の指標 (完全一致や MCC のように 0 が
+        珍しくないものは除きます) と、学習前には値があったのに学習後だけすべて 0 に
         なった、つまり「-100 %」の変化を知らせます。
 
     なぜ問題か:
@@ -129,7 +136,7 @@ def zero_scores(metrics: Mapping[str, Any], *, few_rows: float = FEW_ROWS) -> Fi
 
     What it sees:
         A metric that is exactly zero for every system (but for those that often are, such as exact
-        match), and values that training turned into zero throughout: a change of "-100 %".
+        match and MCC), and values that training turned into zero throughout: a change of "-100 %".
 
     Why it matters:
         That of dozens of answers not one agrees even in part does not happen. Exactly zero points
@@ -170,7 +177,7 @@ def zero_scores(metrics: Mapping[str, Any], *, few_rows: float = FEW_ROWS) -> Fi
 def _values(scores: Mapping[str, Any], few_rows: float) -> Iterator[tuple[str, float]]:
     """The values of a system's metrics that enough rows were scored for."""
     for name, score in scores.items():
-        if score.get("value") is not None and score.get("n_scored", few_rows) >= few_rows:
+        if score.get("value") is not None and (score.get("n_scored") or few_rows) >= few_rows:
             yield name, score["value"]
 
 
@@ -184,9 +191,9 @@ def _sure(metrics: Mapping[str, Any], metric: str, before: float) -> bool:
 def _should_rise(metrics: Mapping[str, Any], metric: str) -> bool:
     """Whether a metric is better when higher, and rarely zero."""
     about = metrics.get("metrics", {}).get(metric, {})
-    falls = any(part in metric for part in ("loss", "rate", "perplexity", "error"))
+    falls = bool(FALLING & set(metric.split("_")))
     rises = about.get("better", None if falls else "higher") == "higher"
-    return rises and metric not in STRICT and not metric.startswith("exact")
+    return rises and metric not in ORDINARY and not metric.startswith("exact")
 
 
 def metric_fails_on_gold(metrics: Mapping[str, Any], tuned: Sequence[Evaluated]) -> Finding | None:
