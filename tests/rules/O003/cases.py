@@ -10,7 +10,7 @@ SCORES = {"base": {"accuracy": 0.5}, "tuned": {"accuracy": 0.55}}
 
 def seen(rows: int, half: float = 0.05, **more: Any) -> dict[str, Any]:
     compared = [pair("base", 0.05, more.pop("verdict", "indistinguishable"), **more)]
-    return {"metrics": metrics(SCORES, rows, compared, half)}
+    return {"metrics": metrics(SCORES, rows, compared, half), "settings": {}}
 
 
 def fires() -> list[Case]:
@@ -25,15 +25,17 @@ def fires() -> list[Case]:
         ),
         # ((1.96 + 0.84) / 1.96 × 0.1 / 0.05)² × 100, the interval being ±0.1
         Case("a record that does not say how many", seen(100), "warning", ("818 件",)),
-        Case("very few rows", {"metrics": few}, "warning", ("12 件",)),
-        Case("a wide interval", {"metrics": wide}, "info", ("±15 ポイント",)),
+        Case(
+            "very few rows", {"metrics": few, "settings": {}}, "warning", ("12 件", "evaluate.cv")
+        ),
+        Case("a wide interval", {"metrics": wide, "settings": {}}, "info", ("±15 ポイント",)),
     ]
 
 
 def quiet() -> list[Case]:
     alone = metrics({"tuned": {"accuracy": 0.55}}, rows=200)
     return [
-        Case("enough rows", {"metrics": alone}),
+        Case("enough rows", {"metrics": alone, "settings": {}}),
         Case("the difference is certain", seen(100, verdict="better")),
         Case("nothing to estimate from", seen(100, rows_needed=None)),
     ]
@@ -41,4 +43,4 @@ def quiet() -> list[Case]:
 
 def lacks() -> list[Case]:
     unscored = metrics({"tuned": {"accuracy": None}})
-    return [Case("not evaluated", {}), Case("no score", {"metrics": unscored})]
+    return [Case("not evaluated", {}), Case("no score", {"metrics": unscored, "settings": {}})]

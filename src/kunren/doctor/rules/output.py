@@ -144,7 +144,11 @@ def below_trivial(metrics: Mapping[str, Any]) -> Finding | None:
 
 
 def small_evaluation(
-    metrics: Mapping[str, Any], *, wide: float = WIDE, few_rows: float = FEW_ROWS
+    metrics: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    *,
+    wide: float = WIDE,
+    few_rows: float = FEW_ROWS,
 ) -> Finding | None:
     """Too few test rows.
 
@@ -193,12 +197,20 @@ def small_evaluation(
         difference = gap(pair["difference"], of)
         said = text("doctor.small-evaluation-unsure", rows=rows, gap=difference, needed=needed)
         evidence |= {"difference": pair["difference"], "rows_needed": needed}
-        return Finding("warning", said, evidence)
+        return Finding("warning", said + _cross_validation(settings), evidence)
     points = half if of == "points" else 100 * half
     if rows >= few_rows and points < wide:
         return None
     said = text("doctor.small-evaluation-wide", rows=rows, half=points, metric=metric_name(by))
-    return Finding("warning" if rows < few_rows else "info", said, evidence)
+    severity: Severity = "warning" if rows < few_rows else "info"
+    return Finding(severity, said + _cross_validation(settings), evidence)
+
+
+def _cross_validation(settings: Mapping[str, Any]) -> str:
+    """That every row could be a test row, where that is not so already and can be had."""
+    if settings.get("evaluate", {}).get("cv") or settings.get("data", {}).get("test"):
+        return ""
+    return text("rules_output.small-evaluation-cv")
 
 
 def _rows_needed(pair: Mapping[str, Any], rows: int) -> int | None:

@@ -170,7 +170,10 @@ def short_input_errors(
         for score, said in zip(scores, inputs, strict=True)
         if len(said) <= found.limit and score <= found.short
     ]
-    examples = "".join(f"「{excerpt(said)}」" for said in dict.fromkeys(worst[:NAMED]))
+    examples = text("record.list").join(
+        text("rules_output.short-input", said=excerpt(said))
+        for said in dict.fromkeys(worst[:NAMED])
+    )
     return Finding(
         "warning" if found.others - found.short >= WIDE_GAP else "info",
         text(

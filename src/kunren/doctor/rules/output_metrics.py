@@ -91,8 +91,9 @@ def majority_trap(
     share = count / len(single)
     if len(gold) < 2 or accuracy - macro < gap or share < dominant:
         return None
-    found = {e.row.gold for e in single if e.answer.correct}
-    never = [name for name, _ in gold.most_common() if name not in found]
+    right = Counter(e.row.gold for e in single if e.answer.correct)
+    never = [name for name, _ in gold.most_common() if not right[name]]
+    worst = min(gold, key=lambda name: right[name] / gold[name])
     weighted = settings.get("train", {}).get("loss", {}).get("class_weights")
     return Finding(
         "critical" if accuracy <= share else "warning",
@@ -104,6 +105,9 @@ def majority_trap(
             share=percent(share),
             never=len(never),
             labels=len(gold),
+            worst=excerpt(worst),
+            asked=gold[worst],
+            found=right[worst],
         ),
         {"accuracy": accuracy, "macro_f1": macro, "top_share": share, "never_right": never},
         None if weighted else {"set": {"train.loss.class_weights": "balanced"}},

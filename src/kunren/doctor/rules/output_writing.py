@@ -97,7 +97,9 @@ def out_of_set(
         return None
     top = outside.most_common(5)
     new_emoji = sum(n for said, n in outside.items() if emoji.is_emoji(said.strip()))
-    named = "、".join(f"{excerpt(said) or text('doctor.empty')} ({n})" for said, n in top)
+    named = text("record.list").join(
+        f"{excerpt(said) or text('doctor.empty')} ({n})" for said, n in top
+    )
     return Finding(
         "warning" if rate >= much else "info",
         text(
