@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from tests.rules.case import Case
-from tests.rules.output import TOPICS, free_texts, one_label
+from tests.rules.output import EMOJI, TOPICS, free_texts, label_sets, one_label
 
 GOLD = [TOPICS[n % 4] for n in range(96)]
 INPUTS = ["首相、会見へ" if n % 3 == 0 else f"首相が{n}か国の首脳と会談、声明へ" for n in range(96)]
@@ -21,6 +22,13 @@ def fires() -> list[Case]:
     gold = [f"{n}番の窓口で承っております。" for n in range(60)]
     said = ["分かりません" if n % 3 == 0 and n % 2 else g for n, g in enumerate(gold)]
     texts = {"tuned": free_texts(gold, said, asked), "answers": "text", "settings": {}}
+    posts = [
+        replace(e, row=replace(e.row, text=INPUTS[n]))
+        for n, e in enumerate(
+            label_sets([EMOJI[:2]] * 96, ["😊" if n % 3 == 0 else "😊 📚" for n in range(96)])
+        )
+    ]
+    sets = {"tuned": posts, "answers": "set", "settings": {}}
     some = {n for n in range(0, 96, 3) if n % 4 == 0}
     return [
         Case(
@@ -35,6 +43,7 @@ def fires() -> list[Case]:
             "info",
             ("正解率は 78.1 %",),
         ),
+        Case("short posts", sets, "warning", ("Jaccard は 0.",)),
         Case("short questions", texts, "warning", ("chrF",)),
     ]
 
