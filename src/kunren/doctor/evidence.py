@@ -77,6 +77,11 @@ def _config(facts: Facts) -> Mapping[str, Any]:
     return facts.config
 
 
+def _settings(facts: Facts) -> Mapping[str, Any]:
+    """The config, empty where there is none: for the patch of a finding that stands without it."""
+    return facts.config or {}
+
+
 def _metrics(facts: Facts) -> Mapping[str, Any]:
     if facts.metrics is None:
         raise Missing("metrics")
@@ -113,6 +118,25 @@ def _generated(facts: Facts) -> list[Evaluated]:
     """Test items of a closed set of labels that the tuned model answered freely."""
     if facts.answers == "text":
         raise Missing("labels")
+    return _answered(facts, "generated", "generated")
+
+
+def _labelled(facts: Facts) -> list[Evaluated]:
+    """Test items of a closed set of labels that the tuned model answered."""
+    if facts.answers == "text":
+        raise Missing("labels")
+    return _tuned(facts)
+
+
+def _texts(facts: Facts) -> list[Evaluated]:
+    """Test items that the tuned model answered with free text."""
+    if facts.answers != "text":
+        raise Missing("free-text")
+    return _tuned(facts)
+
+
+def _written(facts: Facts) -> list[Evaluated]:
+    """Test items that the tuned model wrote an answer to, whatever the task."""
     return _answered(facts, "generated", "generated")
 
 
@@ -169,11 +193,15 @@ def _state(facts: Facts) -> State:
 
 EVIDENCE: dict[str, Callable[[Facts], Any]] = {
     "config": _config,
+    "settings": _settings,
     "metrics": _metrics,
     "answers": _answers,
     "tuned": _tuned,
     "single": _single,
     "generated": _generated,
+    "labelled": _labelled,
+    "texts": _texts,
+    "written": _written,
     "turns": _turns,
     "chosen_by": _chosen_by,
     "logged": _logged,

@@ -1,19 +1,14 @@
-"""What the answers tell."""
+"""What the scores tell: against the untuned model, against something trivial, and how surely."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
-from statistics import pstdev
+from collections.abc import Mapping
 from typing import Any
 
-import emoji
 from scipy import stats
 
-from kunren.doctor.evidence import LONG_CHAT, Evaluated, Finding, Missing, Severity
-from kunren.evaluation.metric import answer_key
+from kunren.doctor.evidence import Finding, Missing, Severity
 from kunren.evaluation.score import (
     best_baseline,
     find_pair,
@@ -21,44 +16,66 @@ from kunren.evaluation.score import (
     metric_name,
     number,
     p_value,
-    percent,
     primary,
     system_name,
     unit,
 )
 from kunren.messages import text
-from kunren.textfile import excerpt
 
 CONSTANT = ("majority", "constant")
 """Baselines that answer the same to everything."""
 
 WIDE = 10.0
-"""Half width of the primary metric's interval, in points, from which on it is worth a word."""
+"""Half width of the interval, in points: half of the 20 points that good
+fine-tuning gains on few rows (accuracy 0.62 to 0.78 in seed 004), so that it could be missed."""
 
 FEW_ROWS = 20
 """Below this many rows one row moves the accuracy by more than 5 points."""
 
-FEW_TURNS = 5
-"""Fewer turns than this show no habit."""
-
-OUT_OF_SET = 0.05
-OUT_OF_SET_MUCH = 0.30
-"""Shares of free generations outside the label set: worth knowing, and worth a look."""
-
-COLLAPSE_SHARE = 0.5
-COLLAPSE_ALL = 0.8
-COLLAPSE_RATIO = 2.0
-COLLAPSE_CHANCE = 0.001
-"""One answer has this share of all, this many times that in gold, by less than this chance."""
-
-TRAP_GAP = 0.2
-"""Accuracy minus macro-F1 from which on rare labels are being given up."""
-
 POWER = 0.8
+"""Usual chance of finding a difference that is there (Cohen 1988)."""
 
 
 def not_better_than_base(metrics: Mapping[str, Any]) -> Finding | None:
-    """The tuned model is not better than the untuned one on the test rows (at the 5 % level)."""
+    """Not better than before training.
+
+    学習前より良くなっていない。
+
+    何を見るか:
+        テスト行での主な指標を、学習前のモデルと学習後のモデルで
+        行ごとに対応させて比べます。5 % 水準 (比較の数を Holm 法で補正)
+        で「改善」と言えなければ知らせ、「悪化」なら重大とします。
+
+    なぜ問題か:
+        学習が効いたと確かめられない限り、学習前のモデルを使うほうが
+        安く、確かです。見かけの差は、行の入れ替わりだけでも生じます。
+
+    例:
+        テスト 40 件で正解率が 30 % から 40 % になった場合、差は +10
+        ポイントですが、偶然でも起こる大きさです。
+
+    対処:
+        「差は不明」なら、テスト行か学習データを増やしてから判断します。
+        「悪化」なら、その結果は使わず、学習率、ラベルや回答の書き方、
+        データの質を見直してください。
+
+    What it sees:
+        The primary metric of the untuned and the tuned model, paired row by row on the test rows.
+        It fires unless the tuned one is better at 5 % (corrected after Holm for the number of
+        comparisons), and is critical where it is worse.
+
+    Why it matters:
+        As long as training is not known to have worked, the untuned model is cheaper and safer.
+        Which rows were drawn makes differences too.
+
+    For example:
+        From 30 % to 40 % accuracy on 40 test rows is +10 points, which chance can make.
+
+    What to do:
+        Where the difference is not known: more test rows, or more training data. Where the model
+        became worse: do not use it; look at the learning rate, the way labels or answers are
+        written, and the quality of the data.
+    """
     pair = _pair(metrics, "base")
     if pair["verdict"] == "better":
         return None
@@ -71,10 +88,44 @@ def not_better_than_base(metrics: Mapping[str, Any]) -> Finding | None:
 
 
 def below_trivial(metrics: Mapping[str, Any]) -> Finding | None:
-    """The tuned model does not beat the best trivial baseline.
+    """Not better than a trivial baseline.
 
-    Critical where it is worse beyond doubt. Where the two cannot be told apart: a warning, or a
-    note if the model is at least ahead and the baseline is a real classifier, not a constant.
+    単純な手法を超えていない。
+
+    何を見るか:
+        学習後のモデルを、単純な手法 (最頻ラベル、最近傍、TF-IDF と
+        ロジスティック回帰など) のうち最も良いものと比べます。明らかに
+        下回れば重大、区別できなければ警告です。上回っていても差が確か
+        めきれず、相手が本物の分類器なら、参考とします。
+
+    なぜ問題か:
+        1 秒で作れる手法に及ばないモデルを使う理由はありません。
+
+    例:
+        ある絵文字の実験では、すべてに ✨ と答えるだけで Jaccard が
+        0.17 になり、後の「改善」の多くはそれ以下でした。単純な手法を
+        測っていなかったため、長く気付かれませんでした。
+
+    対処:
+        データを増やす、より大きいモデルを使う、またはその単純な手法を
+        そのまま使います。区別できないだけなら、テスト行を増やします。
+
+    What it sees:
+        The tuned model against the best of the trivial baselines (majority, nearest neighbour,
+        TF-IDF with logistic regression, …). Critical where it is worse beyond doubt, a warning
+        where the two cannot be told apart, and a note where it is ahead of a real classifier but
+        not beyond doubt.
+
+    Why it matters:
+        There is no reason to use a model that something made in a second beats.
+
+    For example:
+        In one experiment with emoji, answering ✨ to everything gave a Jaccard of 0.17, above most
+        later "improvements"; nobody had computed the trivial baseline.
+
+    What to do:
+        Add data, use a larger model, or use that baseline itself. Where they merely cannot be told
+        apart: more test rows.
     """
     baseline = best_baseline(metrics)
     if baseline is None:
@@ -92,198 +143,91 @@ def below_trivial(metrics: Mapping[str, Any]) -> Finding | None:
     return Finding(severity, said, _numbers(metrics, pair))
 
 
-def small_evaluation(metrics: Mapping[str, Any], tuned: Sequence[Evaluated]) -> Finding | None:
-    """Too few test rows for what one would like to say of them.
+def small_evaluation(
+    metrics: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    *,
+    wide: float = WIDE,
+    few_rows: float = FEW_ROWS,
+) -> Finding | None:
+    """Too few test rows.
 
-    A warning where a difference to the untuned model was seen but cannot be confirmed (with the
-    number of rows that would confirm it at 80 % power), or below 20 rows; a note where the interval
-    is merely wide.
+    テスト行が少なすぎる。
+
+    何を見るか:
+        学習前との差が出ているのに確かめられないとき、何件あれば確かめ
+        られるかを示します (検出力 80 %)。テストが 20 件未満のときと、
+        95 % 信頼区間が広いときも知らせます。
+
+    なぜ問題か:
+        少ない行では、良い変更も悪い変更も区別できません。1 件の違いが
+        20 件では 5 ポイントになります。
+
+    例:
+        テスト 20 件で 62 % から 78 % になっても、95 % 信頼区間は
+        およそ ±20 ポイントです。
+
+    対処:
+        データを増やして test の割合を大きくするか、evaluate.cv で
+        交差検証を使い、すべての行をテストに使ってください。
+
+    What it sees:
+        Where a difference to the untuned model was seen but is not certain: how many rows would
+        make it so (power 80 %). Also fewer than 20 test rows, and a wide 95 % interval.
+
+    Why it matters:
+        Few rows cannot tell a good change from a bad one. One row in 20 is 5 points.
+
+    For example:
+        From 62 % to 78 % on 20 test rows, the 95 % interval is about ±20 points.
+
+    What to do:
+        Add data and give test a larger share, or let evaluate.cv test every row.
     """
     by = primary(metrics)
     score = metrics["systems"].get("tuned", {}).get(by)
-    if score is None or score["value"] is None or score["ci95"] is None:
+    if score is None or score["value"] is None or score.get("ci95") is None:
         raise Missing("tuned")
     rows, of = metrics["rows"], unit(metrics, by)
     half = (score["ci95"][1] - score["ci95"][0]) / 2
     evidence = {"rows": rows, "ci95": list(score["ci95"])}
     pair = find_pair(metrics, "base")
-    unsure = pair is not None and pair["verdict"] == "indistinguishable"
-    if pair is not None and unsure and pair["difference"] != 0:
-        needed = _rows_needed(pair["difference"], tuned, single=by == "accuracy")
-        if needed > rows:
-            difference = gap(pair["difference"], of)
-            said = text("doctor.small-evaluation-unsure", rows=rows, gap=difference, needed=needed)
-            evidence |= {"difference": pair["difference"], "rows_needed": needed}
-            return Finding("warning", said, evidence)
+    needed = None if pair is None else _rows_needed(pair, rows)
+    if pair is not None and needed is not None and needed > rows:
+        difference = gap(pair["difference"], of)
+        said = text("doctor.small-evaluation-unsure", rows=rows, gap=difference, needed=needed)
+        evidence |= {"difference": pair["difference"], "rows_needed": needed}
+        return Finding("warning", said + _cross_validation(settings), evidence)
     points = half if of == "points" else 100 * half
-    if rows >= FEW_ROWS and points < WIDE:
+    if rows >= few_rows and points < wide:
         return None
     said = text("doctor.small-evaluation-wide", rows=rows, half=points, metric=metric_name(by))
-    return Finding("warning" if rows < FEW_ROWS else "info", said, evidence)
+    severity: Severity = "warning" if rows < few_rows else "info"
+    return Finding(severity, said + _cross_validation(settings), evidence)
 
 
-def out_of_set(
-    metrics: Mapping[str, Any], generated: Sequence[Evaluated], answers: str
-) -> Finding | None:
-    """Free generations outside the label set, such as emoji that were never trained.
+def _cross_validation(settings: Mapping[str, Any]) -> str:
+    """That every row could be a test row, where that is not so already and can be had."""
+    if settings.get("evaluate", {}).get("cv") or settings.get("data", {}).get("test"):
+        return ""
+    return text("rules_output.small-evaluation-cv")
 
-    Of one label every answer counts that is not exactly one of the set; closed-set prediction
-    (``kunren predict``) cannot leave the set and is not touched by this. Of sets every piece counts
-    that is no label.
+
+def _rows_needed(pair: Mapping[str, Any], rows: int) -> int | None:
+    """Rows that would confirm the difference of a pair; None where it is confirmed, or none.
+
+    As the record has it; of one made before it had it, by the same normal formula
+    ((z.975 + z.8) sigma / difference)^2 with sigma from the width of the interval.
     """
-    if answers == "set":
-        outside = Counter(piece for e in generated for piece in e.answer.invalid)
-        total = outside.total() + sum(len(e.answer.labels or ()) for e in generated)
-    else:
-        labels = {answer_key(label) for label in metrics["labels"]}
-        outside = Counter(
-            said for e in generated if answer_key(said := e.answer.generated or "") not in labels
-        )
-        total = len(generated)
-    count = outside.total()
-    rate = count / total if total else 0.0
-    if rate < OUT_OF_SET:
+    if pair["verdict"] != "indistinguishable" or not pair["difference"]:
         return None
-    top = outside.most_common(5)
-    new_emoji = sum(n for said, n in outside.items() if emoji.is_emoji(said.strip()))
-    named = "、".join(f"{excerpt(said) or text('doctor.empty')} ({n})" for said, n in top)
-    return Finding(
-        "warning" if rate >= OUT_OF_SET_MUCH else "info",
-        text(
-            f"doctor.out-of-set-{'pieces' if answers == 'set' else 'answers'}",
-            rate=percent(rate),
-            count=count,
-            total=total,
-            top=named,
-            emoji=new_emoji,
-        ),
-        {"rate": rate, "n": total, "top": [list(t) for t in top], "new_emoji": new_emoji},
-    )
-
-
-def mode_collapse(tuned: Sequence[Evaluated], answers: str) -> Finding | None:
-    """One answer is given to (nearly) everything, far beyond its share in gold.
-
-    An answer is a label, a whole set, or a text; of sets also one label that makes up most of all
-    that is predicted, as where ✨ was the answer to everything. Called so only if it is no accident
-    of few rows: were the model to answer as often as gold does, so many of one answer would come by
-    chance in less than one of a thousand runs.
-    """
-    whole = _collapsed(
-        Counter("、".join(e.said) for e in tuned), Counter("、".join(e.gold) for e in tuned)
-    )
-    kind: str = answers
-    if answers == "set":
-        one = _collapsed(
-            Counter(label for e in tuned for label in e.said),
-            Counter(label for e in tuned for label in e.gold),
-        )
-        if one is not None and (whole is None or one["share"] > whole["share"]):
-            whole, kind = one, "set-label"
-    if whole is None:
-        return None
-    return Finding(
-        "critical" if whole["share"] >= COLLAPSE_ALL else "warning",
-        text(
-            f"doctor.mode-collapse-{kind}",
-            label=excerpt(whole["label"]) or text("doctor.empty"),
-            share=percent(whole["share"]),
-            count=whole["count"],
-            total=whole["total"],
-            gold=percent(whole["gold_share"]),
-            kinds=whole["distinct"],
-            labels=whole["gold_distinct"],
-        ),
-        {name: whole[name] for name in ("label", "share", "gold_share", "distinct")},
-    )
-
-
-def _collapsed(answers: Counter[str], gold: Counter[str]) -> dict[str, Any] | None:
-    """The commonest of ``answers``, if nearly all are it and gold does not account for that."""
-    total = answers.total()
-    if not total:
-        return None
-    label, count = answers.most_common(1)[0]
-    share, gold_share = count / total, gold[label] / gold.total()
-    expected = (gold[label] + 1) / (gold.total() + len(gold.keys() | answers.keys()))
-    chance = float(stats.binom.sf(count - 1, total, expected))
-    if share < COLLAPSE_SHARE or share < COLLAPSE_RATIO * gold_share or chance >= COLLAPSE_CHANCE:
-        return None
-    return {
-        "label": label,
-        "share": share,
-        "count": count,
-        "total": total,
-        "gold_share": gold_share,
-        "distinct": len(answers),
-        "gold_distinct": len(gold),
-    }
-
-
-def turn_collapse(turns: Sequence[Sequence[Evaluated]]) -> Finding | None:
-    """In longer chats the model repeats its last answer although the right one has changed.
-
-    Counted are the answers from the third turn on whose gold differs from the turn before. Quiet
-    where the model answers the same from the first turn on: that is a mode collapse.
-    """
-    changed = [
-        (before, now)
-        for chat in turns
-        for before, now in pairwise(chat[LONG_CHAT - 2 :])
-        if before.gold != now.gold
-    ]
-    if len(changed) < FEW_TURNS:
-        return None
-    first = Counter(chat[0].said for chat in turns)
-    if first.most_common(1)[0][1] / len(turns) >= COLLAPSE_ALL:
-        return None
-    repeated = sum(before.said == now.said for before, now in changed)
-    share = repeated / len(changed)
-    if share < COLLAPSE_SHARE:
-        return None
-    return Finding(
-        "warning",
-        text(
-            "doctor.turn-collapse",
-            turn=LONG_CHAT,
-            count=repeated,
-            total=len(changed),
-            share=percent(share),
-        ),
-        {"share": share, "n": len(changed), "chats": len(turns)},
-    )
-
-
-def majority_trap(metrics: Mapping[str, Any], single: Sequence[Evaluated]) -> Finding | None:
-    """Accuracy looks good because one label dominates; the others are hardly ever found.
-
-    Fires where accuracy is at least 20 points above macro-F1 and most of gold is one label.
-    Critical where the model is no better than answering that label always.
-    """
-    scores = metrics["systems"].get("tuned", {})
-    accuracy, macro = (scores.get(name, {}).get("value") for name in ("accuracy", "macro_f1"))
-    if accuracy is None or macro is None:
-        raise Missing("tuned")
-    gold = Counter(e.row.gold for e in single)
-    label, count = gold.most_common(1)[0]
-    share = count / len(single)
-    if len(gold) < 2 or accuracy - macro < TRAP_GAP or share < 0.5:
-        return None
-    found = {e.row.gold for e in single if e.answer.correct}
-    never = [name for name, _ in gold.most_common() if name not in found]
-    return Finding(
-        "critical" if accuracy <= share else "warning",
-        text(
-            f"doctor.majority-trap-{'all' if accuracy <= share else 'some'}",
-            accuracy=percent(accuracy),
-            macro=f"{macro:.3f}",
-            label=excerpt(label),
-            share=percent(share),
-            never=len(never),
-            labels=len(gold),
-        ),
-        {"accuracy": accuracy, "macro_f1": macro, "top_share": share, "never_right": never},
-    )
+    if "rows_needed" in pair:
+        recorded: int | None = pair["rows_needed"]
+        return recorded
+    edge, power = (float(stats.norm.ppf(q)) for q in (0.975, POWER))
+    error = float(pair["ci95"][1] - pair["ci95"][0]) / 2 / edge
+    difference = float(pair["difference"])
+    return math.ceil(rows * ((edge + power) * error / difference) ** 2)
 
 
 def _pair(metrics: Mapping[str, Any], other: str) -> dict[str, Any]:
@@ -308,7 +252,7 @@ def _said(metrics: Mapping[str, Any], pair: Mapping[str, Any]) -> dict[str, obje
         "other": number(other, of),
         "name": system_name(pair["b"], metrics),
         "gap": gap(pair["difference"], of),
-        "p": p_value(pair["p"]),
+        "p": p_value(pair.get("p_holm", pair["p"])),
     }
 
 
@@ -322,30 +266,6 @@ def _numbers(metrics: Mapping[str, Any], pair: Mapping[str, Any]) -> dict[str, A
         "difference": pair["difference"],
         "ci95": list(pair["ci95"]),
         "p": pair["p"],
+        "p_holm": pair.get("p_holm"),
         "verdict": pair["verdict"],
     }
-
-
-def _rows_needed(difference: float, tuned: Sequence[Evaluated], *, single: bool) -> int:
-    """Rows that would confirm a difference at 5 % and 80 % power.
-
-    For McNemar after Connor 1987 (Biometrics 43:207), for the mean of paired differences of scores
-    after the normal approximation, n = ((z_alpha + z_power) * sd / difference) ** 2.
-    """
-    both = [
-        (e.answer.score, base.score)
-        for e in tuned
-        if (base := e.row.systems.get("base")) is not None
-        and e.answer.score is not None
-        and base.score is not None
-    ]
-    alpha, power = stats.norm.ppf(0.975), stats.norm.ppf(POWER)
-    if not both:
-        return 0
-    if single:
-        discordance = sum(a != b for a, b in both) / len(both)
-        d, pi = abs(difference), max(discordance, abs(difference))
-        needed = ((alpha * math.sqrt(pi) + power * math.sqrt(pi - d * d)) / d) ** 2
-    else:
-        needed = ((alpha + power) * pstdev(a - b for a, b in both) / difference) ** 2
-    return math.ceil(float(needed))
