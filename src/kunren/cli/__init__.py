@@ -20,6 +20,7 @@ COMMANDS = {
     "init": "kunren.cli.init:command",
     "run": "kunren.cli.run:command",
     "report": "kunren.cli.report:command",
+    "doctor": "kunren.cli.doctor:command",
     "chat": "kunren.cli.chat:command",
     "predict": "kunren.cli.predict:command",
     "models": "kunren.cli.models:command",

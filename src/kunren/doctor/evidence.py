@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from kunren.doctor.course import Course, of_run
 from kunren.evaluation.score import metric_name
 from kunren.messages import text
 from kunren.records import trainlog
@@ -167,6 +168,27 @@ def _state(facts: Facts) -> State:
     return facts.state
 
 
+def _course(facts: Facts) -> Course:
+    """The course of training; of a run that a guard stopped before it could be logged, an empty one.
+
+    The number of labels is that of a closed set of which a text has one: where there are several,
+    chance is not one over their number.
+    """
+    if not facts.log and not facts.state.codes:
+        raise Missing("log")
+    metrics, manifest = facts.metrics or {}, facts.manifest or {}
+    labels = metrics.get("labels") if facts.answers == "label" else None
+    rows = manifest.get("data", {}).get("rows", {})
+    return of_run(
+        facts.log or (),
+        facts.config or {},
+        manifest.get("training", {}),
+        facts.judged_by,
+        rows,
+        len(labels) if labels else None,
+    )
+
+
 EVIDENCE: dict[str, Callable[[Facts], Any]] = {
     "config": _config,
     "metrics": _metrics,
@@ -180,5 +202,6 @@ EVIDENCE: dict[str, Callable[[Facts], Any]] = {
     "epochs": _epochs,
     "training": _training,
     "state": _state,
+    "course": _course,
 }
 """Name of a rule's parameter → how it is got from a run folder; may raise ``Missing``."""
