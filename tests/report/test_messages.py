@@ -11,7 +11,7 @@ import pytest
 import kunren
 from kunren.messages import catalogue
 
-ROOMS = ("evaluation", "records", "report", "doctor", "rules", "templates")
+ROOMS = ("evaluation", "records", "report", "doctor", "rules", "templates", "cli")
 SOURCE = "\n".join(
     path.read_text(encoding="utf-8")
     for path in Path(kunren.__file__).parent.rglob("*")

@@ -70,7 +70,7 @@ def _text(found: Mapping[str, Any]) -> None:
 
 
 def _markdown(run: Path, found: Mapping[str, Any]) -> list[str]:
-    from kunren.report.markdown import escape
+    from kunren.report.format import markdown as escape
 
     lines = ["# " + text("doctor.page-title", name=escape(run.resolve().name)), ""]
     for note in found["notes"]:

@@ -41,7 +41,7 @@ class Evidence:
 
     @classmethod
     def of_foreign(cls, course: Course) -> Evidence:
-        """The course of a run that another tool made; all else that a run of ours has is missing."""
+        """The course of a run that another tool made; all else that ours have is missing."""
 
         def lacking(name: str) -> None:
             raise Missing("foreign", name=name)

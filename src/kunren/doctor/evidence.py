@@ -169,7 +169,7 @@ def _state(facts: Facts) -> State:
 
 
 def _course(facts: Facts) -> Course:
-    """The course of training; of a run that a guard stopped before it could be logged, an empty one.
+    """The course of training; an empty one where a guard stopped it before it could be logged.
 
     The number of labels is that of a closed set of which a text has one: where there are several,
     chance is not one over their number.

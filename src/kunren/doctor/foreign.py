@@ -158,9 +158,7 @@ def _plain(value: object) -> float | None:
     return float(value)
 
 
-def _rows(
-    state: Mapping[str, Any], rows: list[dict[str, Any]], step: float | None
-) -> float | None:
+def _rows(state: Mapping[str, Any], rows: list[dict[str, Any]], step: float | None) -> float | None:
     """Training rows, about: from the speed of the whole run, else from batches an epoch."""
     epochs = _plain(state.get("num_train_epochs"))
     done = _plain(state.get("epoch"))
@@ -196,8 +194,10 @@ def _judged_by(course: Course, best: float | None, value: float | None) -> str |
 
 
 def _beside(course: Course, folder: Path) -> Course:
-    """What ``config.json``, arguments in JSON and a model card beside the state (or, of a
-    checkpoint, in the folder above) say."""
+    """What ``config.json``, arguments in JSON and a model card say that lie beside the state.
+
+    Of a checkpoint also those in the folder above.
+    """
     folders = [folder, folder.parent] if folder.name.startswith("checkpoint-") else [folder]
     labels, vocabulary = course.labels, course.vocabulary
     settings: dict[str, Any] = {}
@@ -254,7 +254,7 @@ def _card(path: Path) -> Mapping[str, Any]:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return {}
-    found: dict[str, Any] = {}
+    found: dict[str, float | bool] = {}
     for line in lines:
         if named := _CARD.match(line.strip()):
             try:

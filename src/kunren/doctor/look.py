@@ -31,17 +31,19 @@ def look(path: Path, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> 
     """
     _known([*select, *ignore])
     rules = [BY_SLUG[slug] for slug in select] if select else [*TRAINING, *OUTPUT]
+    notes: list[str] = []
     if foreign.is_ours(path):
         facts = read_facts(path)
-        evidence, notes = Evidence.of_run(facts), ()
+        evidence = Evidence.of_run(facts)
         settings = dict((facts.config or {}).get("doctor") or {})
     else:
         read = foreign.read(path)
-        evidence, notes = Evidence.of_foreign(read.course), read.notes
+        evidence = Evidence.of_foreign(read.course)
+        notes += read.notes
         settings = {}
     reason = text("doctor.ignored-by-option")
     settings["ignore"] = {**(settings.get("ignore") or {}), **dict.fromkeys(ignore, reason)}
-    return {**examine(evidence, settings, rules), "notes": list(notes)}
+    return {**examine(evidence, settings, rules), "notes": notes}
 
 
 def _known(slugs: Sequence[str]) -> None:

@@ -78,9 +78,7 @@ OUTPUT = (
     Rule("O003", "small-evaluation", "output:small_evaluation"),
     Rule("O004", "out-of-set", "output:out_of_set"),
     Rule("O005", "mode-collapse", "output:mode_collapse"),
-    Rule(
-        "O006", "majority-trap", "output:majority_trap", "training_metrics:majority_trap"
-    ),
+    Rule("O006", "majority-trap", "output:majority_trap", "training_metrics:majority_trap"),
     Rule("O007", "turn-collapse", "output:turn_collapse"),
 )
 """What the answers tell."""

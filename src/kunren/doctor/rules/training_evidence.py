@@ -13,8 +13,10 @@ MIN_EVALUATIONS = 3
 
 
 def supervised(course: Course) -> None:
-    """Raises:
-    Missing: the run is reinforcement learning, whose loss means something else.
+    """See that the loss is one of supervised training.
+
+    Raises:
+        Missing: the run is reinforcement learning, whose loss means something else.
     """
     if course.reward:
         raise Missing("supervised")
@@ -81,3 +83,8 @@ def until(points: Sequence[Point], step: float) -> list[Point]:
 def epoch_of(point: Point | Evaluation) -> int | None:
     """Number of the epoch that ends at, or holds, a point; None where none is logged."""
     return None if point.epoch is None else max(1, round(point.epoch))
+
+
+def two_digits(rate: float) -> float:
+    """A learning rate as one would write it: 1e-05, not 9.999999999999999e-06."""
+    return float(f"{rate:.2g}")

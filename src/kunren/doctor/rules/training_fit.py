@@ -17,6 +17,7 @@ from kunren.doctor.rules.training_evidence import (
     place,
     supervised,
 )
+from kunren.evaluation.score import metric_name
 from kunren.messages import text
 
 RISE = 0.05
@@ -120,7 +121,11 @@ def _overfitting(
     kind = "lost" if kept is None else "kept" if kept.step == at.step else "other"
     if kept is None and course.best_step == at.step:
         kind = "checkpoint"
-    by = text("doctor.by-loss") if course.judged_by in (None, "loss") else course.judged_by
+    by = course.judged_by
+    if by in (None, "loss"):
+        by = text("doctor.by-loss")
+    elif course.ours:
+        by = metric_name(by)
     number = epoch_of(at)
     grown = 100 * (high / at.loss - 1)
     return Finding(
@@ -157,7 +162,8 @@ def memorisation(course: Course, *, zero: float = ZERO, fallen: float = FALLEN,
 
     何を見るか:
         評価が 1 回もないまま、学習損失がほぼ 0 または初めの 10 分の 1 以下になったか、10 エポック
-        以上繰り返したか。評価が 1〜2 回しかないときは、学習損失がほぼ 0 なのに評価損失が高いままか。
+        以上繰り返したか。評価が 1〜2 回しかないときは、学習損失がほぼ 0 なのに評価損失が高い
+        ままか。
 
     なぜ問題か:
         損失が小さいことは、学習行を覚えた証拠にしかなりません。未知の入力に答えられるかは
@@ -191,9 +197,9 @@ def memorisation(course: Course, *, zero: float = ZERO, fallen: float = FALLEN,
     if not values and course.mean_loss is None:
         raise Missing("losses")
     size = max(1, len(values) // 10)
-    start = float(np.median(values[:size])) if values else None
+    start = float(np.median(values[:3])) if values else None
     end = float(np.median(values[-size:])) if values else None
-    passed = course.last_epoch or 0.0
+    passed = round(course.last_epoch or 0.0, 1)
     evidence = {"epochs": passed or None, "start": start, "end": end, "rows": course.rows}
     rows = text("rules_training.rows", rows=round(course.rows)) if course.rows else ""
     if not course.evaluations:
@@ -265,31 +271,33 @@ def too_perfect(course: Course, *, perfect: float = PERFECT, no_loss: float = NO
         raise Missing("evaluations")
     name = course.metric()
     points = course.of_metric(name) if name and not lower(name) else []
-    first, last = course.evaluations[0], course.evaluations[-1]
-    if points and points[0].value < 1 - LATE and points[-1].value < 1:
+    last = course.evaluations[-1]
+    if points and (points[0].value < 1 - LATE or points[-1].value < 0.99):
         return None
     solved = next((p for p in points if p.value >= perfect), None)
-    nearly = next((e for e in course.evaluated if e.loss <= no_loss), None)
-    if points and points[0].value < 1 - LATE:
-        return None
-    if points and points[-1].value < 0.99 and nearly is None:
-        return None
-    at: Point | Evaluation | None = solved or nearly
-    if at is not None and (solved is not None or not points or points[-1].value >= 0.99):
-        shown = text("rules_training.metric-is", name=name, value=f"{solved.value:.4g}") if solved \
-            else text("rules_training.loss-is", value=f"{nearly.loss:.2g}" if nearly else "")  # fmt: skip
+    easy = next((one for one in course.evaluated if one.loss <= no_loss), None)
+    at = solved or easy
+    if at is not None:
+        if solved is not None:
+            shown = text("rules_training.metric-is", name=name, value=f"{solved.value:.4g}")
+        else:
+            shown = text("rules_training.loss-is", value=f"{last.loss:.2g}")
         return Finding(
             "warning",
             text("rules_training.too-perfect", what=shown, at=place(at), rows=_judged_rows(course)),
-            {"metric": name, "value": solved.value if solved else None,
+            {"metric": name, "value": points[-1].value if points else None,
              "eval_loss": last.loss if math.isfinite(last.loss) else None, "step": int(at.step)},
         )  # fmt: skip
+    return None if name else _too_easy(course, last, written)
+
+
+def _too_easy(course: Course, last: Evaluation, written: float) -> Finding | None:
+    """Text that is written as easily where it is held out as where it was trained."""
     train = course.loss_between(last.step * 0.8, last.step)
-    if (
-        points or name or train is None or not last.loss < written
-        or last.loss > 1.05 * train or (last.epoch or 9.0) > 3 or first.loss > 3 * last.loss
-    ):  # fmt: skip
+    if train is None or not last.loss < written or last.loss > 1.05 * train:
         return None
+    if course.evaluations[0].loss > 3 * last.loss or (last.epoch or math.inf) > 3:
+        return None  # learnt on the way
     return Finding(
         "warning",
         text("rules_training.too-perfect-written", held=last.loss, train=train, at=place(last)),

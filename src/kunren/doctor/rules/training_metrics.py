@@ -7,7 +7,13 @@ import math
 from kunren.doctor.course import MACRO, Course, lower
 from kunren.doctor.curve import chance, jitter, noise
 from kunren.doctor.evidence import Finding, Missing
-from kunren.doctor.rules.training_evidence import MIN_EVALUATIONS, evaluations, metric, place, supervised
+from kunren.doctor.rules.training_evidence import (
+    MIN_EVALUATIONS,
+    evaluations,
+    metric,
+    place,
+    supervised,
+)
 from kunren.messages import text
 
 TRAP_GAP = 0.2
@@ -83,8 +89,12 @@ def loss_metric_disagreement(course: Course, *, rise: float = RISE,
     bar = _bar(name, low.values[name], course)
     grown = lost / low.loss if low.loss > 0 else 0.0
     wide = max(2 * spread, jitter(low.loss, course.evaluation_rows), 0.01)
-    numbers = {"loss": [low.loss, last.loss], "metric": name,
-               "value": [low.values[name], last.values[name]], "steps": [int(low.step), int(last.step)]}  # fmt: skip
+    numbers = {
+        "loss": [low.loss, last.loss],
+        "metric": name,
+        "value": [low.values[name], last.values[name]],
+        "steps": [int(low.step), int(last.step)],
+    }
     said = {"at": place(low), "end": place(last), "low": low.loss, "high": last.loss, "name": name,
             "before": f"{low.values[name]:.4g}", "after": f"{last.values[name]:.4g}",
             "rise": 100 * grown}  # fmt: skip
@@ -97,9 +107,7 @@ def loss_metric_disagreement(course: Course, *, rise: float = RISE,
     best = max(found, key=lambda one: sign * one.values[name])
     worse = sign * (best.values[name] - last.values[name])
     better = best.loss - last.loss
-    if worse > 2 * _bar(name, best.values[name], course) and better > max(
-        wide, rise * best.loss
-    ):
+    if worse > 2 * _bar(name, best.values[name], course) and better > max(wide, rise * best.loss):
         said |= {"at": place(best), "low": best.loss, "before": f"{best.values[name]:.4g}"}
         return Finding(
             "warning",
@@ -110,8 +118,10 @@ def loss_metric_disagreement(course: Course, *, rise: float = RISE,
 
 
 def _bar(name: str, value: float, course: Course) -> float:
-    """Change of a metric that the chance of so many rows can make. The rows are the same at both
-    evaluations, so that half of two standard errors is left of it."""
+    """Change of a metric that the chance of so many rows can make.
+
+    The rows are the same at both evaluations, so that half of two standard errors is left of it.
+    """
     if lower(name) or not 0 <= value <= 1:
         return 0.01 * abs(value)
     return max(0.5 * chance(value, course.evaluation_rows), 0.005)
@@ -175,11 +185,11 @@ def majority_trap(course: Course, *, gap: float = TRAP_GAP, same: float = SAME) 
 
 
 def _constant(right: float, found: float, macro: str, same: float) -> int | None:
-    """The number of labels with which one answer to everything gives these values; 0 where the F1
-    of the rarer of two labels is 0; None where no number does.
+    """The number of labels with which one answer to everything gives these values.
 
-    The one label that is answered has precision a (its share, the accuracy) and recall 1, so an F1
-    of 2a / (1 + a); all others have 0.
+    0 where the F1 of the rarer of two labels is 0; None where no number does. The one label that is
+    answered has precision a (its share, the accuracy) and recall 1, so an F1 of 2a / (1 + a); all
+    others have 0.
     """
     if not 0.3 < right < 1:
         return None
@@ -253,7 +263,8 @@ def constant_metric(course: Course) -> Finding | None:
     指標がどの評価でもまったく同じ値になっている。
 
     何を見るか:
-        3 回以上の評価で、正解率や F1 が最後の桁まで同じか。1.0 のままのものは too-perfect が見ます。
+        3 回以上の評価で、正解率や F1 が最後の桁まで同じか
+        (1.0 のままのものは too-perfect が見ます)。
 
     なぜ問題か:
         学習が進めば答えは少しは変わります。まったく変わらないのは、いつも同じ答えを返しているか、
@@ -291,6 +302,9 @@ def constant_metric(course: Course) -> Finding | None:
     kind = "zero" if only == 0.0 else "same"
     return Finding(
         "warning",
-        text(f"rules_training.constant-metric-{kind}", name=name, value=f"{only:.4g}", count=len(points)),
+        text(
+            f"rules_training.constant-metric-{kind}", name=name, value=f"{only:.4g}",
+            count=len(points),
+        ),
         {"metric": name, "value": only, "evaluations": len(points)},
     )  # fmt: skip

@@ -12,7 +12,7 @@ import numpy as np
 from kunren.doctor.course import Course, Evaluation, Point
 from kunren.doctor.curve import running_median
 from kunren.doctor.evidence import Finding, Missing
-from kunren.doctor.rules.training_evidence import losses, place, supervised
+from kunren.doctor.rules.training_evidence import losses, place, supervised, two_digits
 from kunren.messages import text
 from kunren.records.folder import State
 
@@ -61,8 +61,8 @@ def non_finite(course: Course, state: State, *, streak: float = STREAK,
         (eval_loss NaN、grad_norm NaN)。fp32 にすると正常に学習できました。
 
     対処:
-        精度を fp32 (または bf16) にし、学習率を 10 分の 1 に下げます。最初のステップから起きるなら、
-        パディングを損失から除いているか、ラベルがすべて -100 になっていないかを確かめます。
+        精度を fp32 (または bf16) にし、学習率を 10 分の 1 に下げます。最初のステップから起きる
+        なら、パディングを損失から除いているか、ラベルがすべて -100 になっていないかを確かめます。
 
     What it sees:
         NaN or infinity in the training or evaluation loss, in several gradients in a row, or a
@@ -91,7 +91,8 @@ def non_finite(course: Course, state: State, *, streak: float = STREAK,
     ]
     bad = [p for p in course.gradient if not math.isfinite(p.value)]
     row = _longest(course.gradient)
-    fatal = stopped or bool(lost) or len(row) >= max(streak, 1) and row[-1] is course.gradient[-1]
+    to_the_end = len(row) >= max(streak, 1) and row[-1] is course.gradient[-1]
+    fatal = stopped or bool(lost) or to_the_end
     share = len(bad) / len(course.gradient) if course.gradient else 0.0
     if not fatal and (share < often or len(bad) < streak):
         return None
@@ -140,7 +141,7 @@ def _cause(course: Course, first: Point | None) -> str:
 def _patch(course: Course) -> dict[str, Any]:
     patch: dict[str, Any] = {}
     if (rate := course.settings.get("train.learning_rate")) is not None:
-        patch["train.learning_rate"] = rate / 10
+        patch["train.learning_rate"] = two_digits(rate / 10)
     if course.settings.get("train.precision") != "fp32":
         patch["train.precision"] = "fp32"
     return patch
@@ -183,7 +184,7 @@ def zero_loss(course: Course, *, streak: float = STREAK) -> Finding | None:
         Take one batch and see whether any label is not -100. If gradients are NaN, train in fp32.
     """
     found = losses(course, 1)
-    zeros = [p for p in takewhile(lambda p: p.value == 0.0, reversed(found))]
+    zeros = list(takewhile(lambda p: p.value == 0.0, reversed(found)))
     if len(zeros) < min(streak, len(found)):
         return None
     before = found[: len(found) - len(zeros)]
@@ -273,9 +274,7 @@ def loss_spikes(course: Course, *, deviations: float = SPIKE, height: float = HE
     worst = max(where, key=lambda p: p.value)
     return Finding(
         "warning" if len(where) > 1 else "info",
-        text(
-            "rules_training.loss-spikes", count=len(where), worst=worst.value, at=place(worst)
-        ),
+        text("rules_training.loss-spikes", count=len(where), worst=worst.value, at=place(worst)),
         {"count": len(where), "steps": [int(p.step) for p in where[:20]], "worst": worst.value},
         _slower(course) if len(where) > 1 else None,
     )
@@ -283,7 +282,7 @@ def loss_spikes(course: Course, *, deviations: float = SPIKE, height: float = HE
 
 def _slower(course: Course) -> Mapping[str, Any] | None:
     rate = course.settings.get("train.learning_rate")
-    return {"set": {"train.learning_rate": rate / 3}} if course.ours and rate else None
+    return {"set": {"train.learning_rate": two_digits(rate / 3)}} if course.ours and rate else None
 
 
 def loss_scaling(course: Course, *, factor: float = FACTOR, steady: float = STEADY,
@@ -330,6 +329,8 @@ def loss_scaling(course: Course, *, factor: float = FACTOR, steady: float = STEA
     ratios = _ratios(course)
     known = course.settings.get("train.gradient_accumulation")
     if not ratios:
+        if any(_fresh(one) for one in course.evaluated) or len(course.evaluated) > 1:
+            return None  # neither always above the evaluation loss nor below it from the start
         if course.vocabulary is None:
             raise Missing("comparable")
         return _above_guessing(course, course.vocabulary, known)
@@ -338,6 +339,8 @@ def loss_scaling(course: Course, *, factor: float = FACTOR, steady: float = STEA
     if size < factor or max(ratios) > steady * min(ratios):
         return None
     if middle < 1 and any(course.settings.get(f"train.loss.{n}") for n in ("focal_gamma",)):
+        return None
+    if len(ratios) < 2 and known is None:
         return None
     nearest = known or 2.0 ** round(math.log2(size)) if math.isfinite(size) else 1.0
     near = abs(math.log(size / nearest)) < (math.log(1.3) if known else math.log(1.15))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import pairwise
 
-from kunren.doctor.course import Course, Point, lower
+from kunren.doctor.course import Course, Evaluation, Point, lower
 from kunren.doctor.curve import chance, ends, jitter, noise
 from kunren.doctor.evidence import Finding, Missing
 from kunren.doctor.rules.training_evidence import (
@@ -12,6 +14,7 @@ from kunren.doctor.rules.training_evidence import (
     evaluations,
     place,
     supervised,
+    two_digits,
 )
 from kunren.messages import text
 
@@ -30,6 +33,9 @@ GAIN = 0.03
 
 LARGE_GAIN = 0.10
 """Fall over the last epoch above which the run was clearly cut short."""
+
+LEAST_GAIN = 0.01
+"""The same in nats: of a loss near 0 a large share is nothing."""
 
 DEAD_RATE = 1e-3
 """Share of its highest value below which a learning rate moves nothing."""
@@ -66,8 +72,8 @@ def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
         10 行だけを繰り返し学習して損失が 0 に近づくかを見るのが、早い切り分けです。
 
     What it sees:
-        A loss whose beginning and end differ by no more than its scatter; in classification one that
-        stays at ln(number of labels), the value of guessing (0.693 for two, 1.099 for three).
+        A loss whose beginning and end differ by no more than its scatter; in classification one
+        that stays at ln(number of labels), the value of guessing (0.693 for two, 1.099 for three).
         Quiet where a metric has improved.
 
     Why it matters:
@@ -104,19 +110,25 @@ def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
     begun = start <= (1 + 2 * close) * math.log(guess) if guess else False
     if at_guess and begun and abs(end - level) <= 2 * near * level and not fell_held:
         assert guess is not None  # noqa: S101  (at_guess)
-        return Finding(
-            "critical" if known else "warning",
-            text("rules_training.not-learning-guess", start=start, end=level, labels=guess,
-                 guess=math.log(guess), which=text(f"rules_training.labels-{'known' if known else 'guessed'}")),
-            {"start": start, "end": end, "last": level, "labels": guess, "ln_labels": math.log(guess)},
-            _faster(course),
-        )  # fmt: skip
+        return _guessing(course, guess, known, start, level)
     if fell or fell_held or len(values) < 4 or not _long_enough(course, len(values)):
         return None
     return Finding(
         "warning",
         text("rules_training.not-learning-flat", start=start, end=end),
         {"start": start, "end": end, "standard_error": error},
+        _faster(course),
+    )
+
+
+def _guessing(course: Course, labels: int, known: bool, start: float, end: float) -> Finding:
+    which = text(f"rules_training.labels-{'known' if known else 'guessed'}")
+    guess = math.log(labels)
+    said = {"start": start, "end": end, "labels": labels, "guess": guess, "which": which}
+    return Finding(
+        "critical" if known else "warning",
+        text("rules_training.not-learning-guess", **said),
+        {"start": start, "end": end, "labels": labels, "ln_labels": guess},
         _faster(course),
     )
 
@@ -138,8 +150,10 @@ def _improved(course: Course) -> bool:
 
 
 def _uniform(course: Course, level: float) -> tuple[int | None, bool]:
-    """The number of labels, or one whose ln the loss is at where it is a classification; and
-    whether it is known."""
+    """The number of labels, and whether it is known.
+
+    Where it is not, and the run is a classification, the number whose ln the loss is at.
+    """
     if course.labels is not None:
         return course.labels, True
     name = course.metric()
@@ -158,11 +172,11 @@ def _long_enough(course: Course, points: int) -> bool:
 
 def _faster(course: Course) -> dict[str, dict[str, float]] | None:
     rate = course.settings.get("train.learning_rate")
-    return {"set": {"train.learning_rate": 10 * rate}} if course.ours and rate else None
+    return {"set": {"train.learning_rate": two_digits(10 * rate)}} if course.ours and rate else None
 
 
-def still_improving(course: Course, *, gain: float = GAIN,
-                    large: float = LARGE_GAIN) -> Finding | None:  # fmt: skip
+def still_improving(course: Course, *, gain: float = GAIN, large: float = LARGE_GAIN,
+                    least: float = LEAST_GAIN) -> Finding | None:  # fmt: skip
     """The evaluation loss still falls when training ends.
 
     検証損失が最後まで下がり続けている。
@@ -198,25 +212,21 @@ def still_improving(course: Course, *, gain: float = GAIN,
     last, values = found[-1], [one.loss for one in found]
     if course.stopped_early or last.loss > min(values) or not course.finished:
         return None
-    epoch = last.epoch
-    earlier = [
-        one for one in found[:-1]
-        if epoch is not None and one.epoch is not None and one.epoch <= epoch - 0.99
-    ]  # fmt: skip
-    before = earlier[-1] if earlier else found[max(0, len(found) * 2 // 3 - 1)]
-    fall = 1 - last.loss / before.loss
-    spread = noise(values)
-    sure = before.loss - last.loss > max(
-        2 * (spread or 0.0), jitter(last.loss, course.evaluation_rows)
-    )
+    before = _epoch_before(found)
+    lost = before.loss - last.loss
+    fall = lost / before.loss if before.loss > 0 else 0.0
+    spread = max(2 * (noise(values) or 0.0), jitter(last.loss, course.evaluation_rows))
+    steadily = all(then > now for then, now in pairwise(values))
     planned = course.settings.get("train.epochs") if course.ours else None
     done = epoch_of(last)
-    if fall < gain or not sure or (planned and done and done < planned):
+    if fall < gain or lost < least or not (lost > spread or steadily):
+        return None
+    if planned and done and done < planned:
         return None
     more = None if done is None else 2 * done
     fix = {"set": {"train.epochs": more}} if course.ours and more else None
     return Finding(
-        "warning" if fall >= large else "info",
+        "warning" if fall >= large and not _slowing(found, lost) else "info",
         text(
             f"rules_training.still-improving{'' if more else '-steps'}",
             since=place(before), at=place(last), before=before.loss, after=last.loss,
@@ -225,6 +235,23 @@ def still_improving(course: Course, *, gain: float = GAIN,
         {"epochs": done, "eval_loss": values, "last_gain": fall},
         fix,
     )  # fmt: skip
+
+
+def _epoch_before(found: Sequence[Evaluation]) -> Evaluation:
+    """The best evaluation up to an epoch before the last; of unknown epochs, up to two thirds."""
+    last = found[-1].epoch
+    known = [one for one in found if one.epoch is not None and last is not None
+             and one.epoch <= last - 0.99]  # fmt: skip
+    return min(known or found[: max(1, len(found) * 2 // 3)], key=lambda one: one.loss)
+
+
+def _slowing(found: Sequence[Evaluation], lost: float) -> bool:
+    """Whether the epoch before brought more than twice as much as the last one."""
+    at = found.index(_epoch_before(found))
+    if at < 1:
+        return False
+    earlier = _epoch_before(found[: at + 1])
+    return earlier.loss - found[at].loss > 2 * lost
 
 
 def dead_tail(course: Course, *, rate: float = DEAD_RATE, share: float = DEAD_STEPS,
