@@ -23,8 +23,8 @@ def fires() -> list[Case]:
         Case("ours, the best was kept", {"course": kept}, "info", ["害はありません"], two),
         Case("from the first epoch on", {"course": first}, "warning", ["エポック 1"]),
         Case("a checkpoint is on record", {"course": stored}, "warning", ["checkpoint-2000"]),
-        Case("long and noisy", {"course": course(falling(2, 0.1, 99), wobble(LONG, 0.03))}, "warning"),
-        Case("only the last epoch", {"course": course(down, (0.808, 0.807, 0.902), held_rows=12572)},
+        Case("long", {"course": course(falling(2, 0.1, 99), wobble(LONG, 0.03))}, "warning"),
+        Case("the last epoch", {"course": course(down, (0.808, 0.807, 0.902), held_rows=12572)},
              "warning", ["エポック 2"]),
         Case("no training loss logged", {"course": course((), (1.0, 0.8, 1.2))}, "warning"),
     ]  # fmt: skip

@@ -14,7 +14,7 @@ def fires() -> list[Case]:
         Case("stuck at ln 2, guessed", {"course": two}, "warning", ["ln 2 = 0.693"]),
         Case("flat", {"course": flat}, "warning", ["動いていません"]),
         Case("ours", {"course": rate}, "warning", fix={"set": {"train.learning_rate": 1e-5}}),
-        Case("evaluations alone", {"course": course((), (1.099, 1.098, 1.099), labels=3)}, "critical"),
+        Case("no losses", {"course": course((), (1.099, 1.098, 1.099), labels=3)}, "critical"),
     ]  # fmt: skip
 
 
