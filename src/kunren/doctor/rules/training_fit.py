@@ -196,6 +196,8 @@ def memorisation(course: Course, *, zero: float = ZERO, fallen: float = FALLEN,
     values = [p.value for p in course.finite_loss]
     if not values and course.mean_loss is None:
         raise Missing("losses")
+    if len(values) < len(course.loss) or len(course.evaluated) < len(course.evaluations):
+        return None  # of a run with NaN a loss of 0 is no memory
     size = max(1, len(values) // 10)
     start = float(np.median(values[:3])) if values else None
     end = float(np.median(values[-size:])) if values else None

@@ -33,6 +33,9 @@ once in thousands where single batches are as heavy-tailed as they are in practi
 HEIGHT = 3.0
 """Times the local level. Batches of one or two rows reach twice their level all the time."""
 
+LEAST_SPIKE = 0.5
+"""In nats: one row that is answered wrongly and surely (a loss of about 4) in a batch of eight."""
+
 DIVERGED = 2.0
 """The loss ends at this many times its lowest level."""
 
@@ -266,7 +269,8 @@ def loss_spikes(course: Course, *, deviations: float = SPIKE, height: float = HE
         )  # fmt: skip
     off = values - level
     spread = 1.4826 * float(np.median(np.abs(off))) or math.inf
-    high = (off > deviations * spread) & (values > height * level) & (values > 0.5 * start)
+    high = (off > max(deviations * spread, LEAST_SPIKE)) & (values > height * level)
+    high &= values > 0.5 * start
     high[:begin] = False
     where = [found[n] for n in np.flatnonzero(high)]
     if not where:
