@@ -198,8 +198,9 @@ def test_folders_without_a_run(tmp_path: Path) -> None:
         assert error.value.problems[0].code == code
     for name in ("a.csv", "b.csv"):
         (tmp_path / name).write_text("loss\n1\n")
-    with pytest.raises(InputError, match=r"doctor\.many-tables") as error:
+    with pytest.raises(InputError) as error:
         look(tmp_path)
+    assert error.value.problems[0].code == "doctor.many-tables"
     assert "a.csv / b.csv" in str(error.value)
 
 
@@ -290,7 +291,7 @@ def test_selecting_and_ignoring(tmp_path: Path) -> None:
 def test_both_languages_say_the_same() -> None:
     path_said = {}
     for language in ("ja", "en"):
-        use_language(language)  # type: ignore[arg-type]
+        use_language(language)
         with pytest.raises(InputError) as error:
             look(Path("/nowhere/at/all"))
         path_said[language] = str(error.value)

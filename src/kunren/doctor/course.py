@@ -166,7 +166,7 @@ def of_log(rows: Iterable[Mapping[str, Any]]) -> Course:
         found = {name: value for name, raw in row.items() if (value := _number(raw)) is not None}
         step = found.get("step", float(number))
         epoch = found.get("epoch", epoch)
-        reward = reward or any(name.split("/")[0] in ("reward", "rewards") for name in found)
+        reward = reward or any(name.startswith("reward") for name in found)
         mean = found.get("train_loss", mean)
         for name, curve in curves.items():
             if name in found:

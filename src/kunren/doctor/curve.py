@@ -53,16 +53,16 @@ def running_median(values: Values, width: int) -> NDArray[np.float64]:
 def ends(values: Values, share: float = 1 / 3) -> tuple[float, float, float]:
     """Mean of the first and of the last part of a curve, and the standard error of their gap.
 
+    The error is of the points' noise alone: a part that falls is not uncertain for that.
+
     Args:
-        values: at least two.
+        values: at least one.
         share: of the curve that is a part.
     """
     curve = np.asarray(values, dtype=float)
     size = max(1, int(len(curve) * share))
     first, last = curve[:size], curve[-size:]
-    if size < 2:
-        return float(first.mean()), float(last.mean()), 0.0
-    error = math.sqrt(float(first.var(ddof=1) + last.var(ddof=1)) / size)
+    error = (noise(curve) or 0.0) * math.sqrt(2 / size)
     return float(first.mean()), float(last.mean()), error
 
 

@@ -241,7 +241,9 @@ def _vocabulary(config: Mapping[str, Any]) -> int | None:
 
 
 def _arguments(found: Mapping[str, Any]) -> dict[str, Any]:
-    settings = {ours: v for its, ours in _ARGUMENTS.items() if (v := _plain(found.get(its)))}
+    settings: dict[str, Any] = {
+        ours: v for its, ours in _ARGUMENTS.items() if (v := _plain(found.get(its)))
+    }
     for kind in ("fp16", "bf16"):
         if found.get(kind) is True:
             settings["train.precision"] = kind

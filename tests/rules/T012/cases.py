@@ -3,7 +3,7 @@ from __future__ import annotations
 from tests.rules.case import Case
 from tests.rules.courses import HEALTHY, course, falling
 
-EIGHT = {"settings": {"train.gradient_accumulation": 8}}
+EIGHT = {"train.gradient_accumulation": 8}
 
 
 def times(factor: float, losses: list[float]) -> list[float]:
@@ -14,7 +14,7 @@ def fires() -> list[Case]:
     down = falling(2.4, 1.9, 60, 0.02)
     held = (2.05, 1.95, 1.92, 1.9)
     summed = course(times(8, down), held, epochs=1)
-    known = course(times(8, down), held, epochs=1, **EIGHT)
+    known = course(times(8, down), held, epochs=1, settings=EIGHT)
     halved = course(times(0.25, down), held, epochs=1)
     guess = course(times(16, falling(2.5, 2.0)), vocabulary=32000)
     return [

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -368,14 +370,17 @@ def _ratios(course: Course) -> list[float]:
     evaluations within the first epoch count, when the model sees each row for the first time.
     """
     found = []
-    logged = [p.step for p in course.finite_loss]
+    logged = sorted(course.finite_loss, key=lambda point: point.step)
+    steps = [point.step for point in logged]
     for one in course.evaluated:
-        before = [step for step in logged if step <= one.step]
-        if one.loss <= 0.05 or not before:
+        end = bisect_right(steps, one.step)
+        if one.loss <= 0.05 or not end:
             continue
-        value = course.loss_between(before[max(len(before) - 4, 0)] - 1e-9, one.step)
-        if value is not None and value > 0:
+        value = median(point.value for point in logged[max(0, end - 4) : end])
+        if value > 0:
             found.append((one, value / one.loss))
+    # Before the first evaluation the loss falls so fast that a mean over some steps lags behind.
+    found = found[1:] if len(found) >= 3 else found
     first = [ratio for one, ratio in found if _fresh(one)]
     if first and float(np.median(first)) < 1:
         return first

@@ -28,6 +28,9 @@ NEAR_UNKNOWN = 0.015
 STILL = 0.02
 """Share of its start by which a loss must have come down to have moved."""
 
+MAY_FALL = 0.10
+"""Where a curve scatters so much that it may have fallen by this share, it is not called flat."""
+
 GAIN = 0.03
 """Fall of the evaluation loss over the last epoch, as a share of it, that counts as improving."""
 
@@ -103,7 +106,7 @@ def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
     guess, known = _uniform(course, level)
     close = near if known else NEAR_UNKNOWN
     at_guess = guess is not None and abs(level - math.log(guess)) <= close * math.log(guess)
-    fell = start - end > max(still * start, 2 * error)
+    fell = start - end > max(still * start, 2 * error) or _fell_at_once(values, end, still)
     fell_held = len(held) >= 2 and held[0] - min(held[1:]) > max(
         still * held[0] / 2, jitter(held[0], course.evaluation_rows)
     )
@@ -111,7 +114,8 @@ def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
     if at_guess and begun and abs(end - level) <= 2 * near * level and not fell_held:
         assert guess is not None  # noqa: S101  (at_guess)
         return _guessing(course, guess, known, start, level)
-    if fell or fell_held or len(values) < 4 or not _long_enough(course, len(values)):
+    unsure = start - end + 2 * error > MAY_FALL * start
+    if fell or fell_held or unsure or len(values) < 4 or not _long_enough(course, len(values)):
         return None
     return Finding(
         "warning",
@@ -119,6 +123,20 @@ def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
         {"start": start, "end": end, "standard_error": error},
         _faster(course),
     )
+
+
+def _fell_at_once(values: Sequence[float], end: float, still: float) -> bool:
+    """Whether the first entries are above the end, though the first third as a whole is not.
+
+    A pretrained model often learns the form of its answers in the first steps, and then the batches
+    scatter by more than what it still learns.
+    """
+    size = max(1, min(6, len(values) // 10))
+    spread = noise(values)
+    if spread is None:
+        return False
+    fall = sum(values[:size]) / size - end
+    return fall > max(2 * still * end, 3 * spread / math.sqrt(size))
 
 
 def _guessing(course: Course, labels: int, known: bool, start: float, end: float) -> Finding:
