@@ -22,7 +22,10 @@ def fires() -> list[Case]:
         ),
         Case("in an evaluation", {"course": held, "state": FINISHED}, "critical", ["ステップ"]),
         Case(
-            "a quarter of the gradients", {"course": grads, "state": FINISHED}, "warning", ["25%"]
+            "a quarter of the gradients",
+            {"course": grads, "state": FINISHED},
+            "warning",
+            ["25.0 %"],
         ),
         Case("gradients to the end", {"course": stuck, "state": FINISHED}, "critical"),
         Case(

@@ -10,7 +10,7 @@ def of(accuracy: float, labels: int | None = 2, rows: int | None = 500) -> dict[
 
 
 def fires() -> list[Case]:
-    return [Case("labels swapped", of(0.31), "critical", ["31.0%", "500 行"])]
+    return [Case("labels swapped", of(0.31), "critical", ["31.0 %", "500 行"])]
 
 
 def quiet() -> list[Case]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from kunren.doctor.course import Course, Evaluation, Point
+from kunren.doctor.course import MACRO, Course, Evaluation, Point
 from kunren.doctor.evidence import Missing
-from kunren.messages import text
+from kunren.evaluation.score import metric_name
+from kunren.messages import language, text
+from kunren.textfile import excerpt
 
 MIN_EVALUATIONS = 3
 """Fewer points than this make no curve."""
@@ -75,9 +75,16 @@ def place(point: Point | Evaluation) -> str:
     return text("rules_training.at-epoch", epoch=f"{point.epoch:.3g}")
 
 
-def until(points: Sequence[Point], step: float) -> list[Point]:
-    """The points up to a step."""
-    return [point for point in points if point.step <= step]
+def named(name: str) -> str:
+    """What a metric is called to the user: in words where kunren has it too, else as it is logged.
+
+    In Japanese with the space that stands between F1 and a particle.
+    """
+    known = {"accuracy": "accuracy", "acc": "accuracy"} | dict.fromkeys(MACRO, "macro_f1")
+    if name not in known:
+        return text("rules_training.metric-logged", name=excerpt(name))
+    said = metric_name(known[name])
+    return f"{said} " if language() == "ja" and said[-1].isascii() else said
 
 
 def epoch_of(point: Point | Evaluation) -> int | None:

@@ -14,6 +14,7 @@ from kunren.doctor.rules.training_evidence import (
     epoch_of,
     evaluations,
     metric,
+    named,
     place,
     supervised,
 )
@@ -110,7 +111,8 @@ def overfitting(course: Course, *, rise: float = RISE, least: float = LEAST_RISE
     above = float(np.mean(after > low))
     if high - low <= bar or above < stays or not _still_learning(course, found[best]):
         return None
-    at = min(found, key=lambda one: one.loss) if abs(min(values) - low) < bar else found[best]
+    # The point itself, not the smoothed one: that is the weights that can be used.
+    at = min(found[max(0, best - 2) : best + 3], key=lambda one: one.loss)
     return _overfitting(course, found, at, high)
 
 
@@ -281,7 +283,9 @@ def too_perfect(course: Course, *, perfect: float = PERFECT, no_loss: float = NO
     at = solved or easy
     if at is not None:
         if solved is not None:
-            shown = text("rules_training.metric-is", name=name, value=f"{solved.value:.4g}")
+            shown = text(
+                "rules_training.metric-is", name=named(name or ""), value=f"{solved.value:.4g}"
+            )
         else:
             shown = text("rules_training.loss-is", value=f"{last.loss:.2g}")
         return Finding(
@@ -372,7 +376,7 @@ def best_not_kept(course: Course) -> Finding | None:
         "warning",
         text(
             "rules_training.best-not-kept",
-            name=text("doctor.by-loss") if name == "loss" else name,
+            name=text("doctor.by-loss") if name == "loss" else named(name),
             best=f"{best.value:.4g}", at=place(best), last=f"{last.value:.4g}", end=place(last),
         ),
         {"metric": name, "best": best.value, "best_step": int(best.step), "last": last.value},

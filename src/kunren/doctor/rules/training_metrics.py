@@ -11,9 +11,11 @@ from kunren.doctor.rules.training_evidence import (
     MIN_EVALUATIONS,
     evaluations,
     metric,
+    named,
     place,
     supervised,
 )
+from kunren.evaluation.score import percent
 from kunren.messages import text
 
 TRAP_GAP = 0.2
@@ -95,9 +97,16 @@ def loss_metric_disagreement(course: Course, *, rise: float = RISE,
         "value": [low.values[name], last.values[name]],
         "steps": [int(low.step), int(last.step)],
     }
-    said = {"at": place(low), "end": place(last), "low": low.loss, "high": last.loss, "name": name,
-            "before": f"{low.values[name]:.4g}", "after": f"{last.values[name]:.4g}",
-            "rise": 100 * grown}  # fmt: skip
+    said = {
+        "at": place(low),
+        "end": place(last),
+        "low": low.loss,
+        "high": last.loss,
+        "name": named(name),
+        "before": f"{low.values[name]:.4g}",
+        "after": f"{last.values[name]:.4g}",
+        "rise": 100 * grown,
+    }
     if grown >= rise and lost > wide and gain > bar:
         return Finding(
             "warning" if grown >= much else "info",
@@ -177,8 +186,8 @@ def majority_trap(course: Course, *, gap: float = TRAP_GAP, same: float = SAME) 
     return Finding(
         "warning" if labels is None else "critical",
         text(
-            f"rules_training.majority-trap-{kind}", accuracy=f"{right:.1%}", macro=f"{found:.3f}",
-            name=macro, at=place(at), labels=labels,
+            f"rules_training.majority-trap-{kind}", accuracy=percent(right), macro=f"{found:.3f}",
+            name=named(macro), at=place(at), labels=labels,
         ),
         {"accuracy": right, macro: found, "step": int(at.step), "constant": labels is not None},
     )  # fmt: skip
@@ -251,7 +260,7 @@ def below_chance(course: Course) -> Finding | None:
         return None
     return Finding(
         "critical",
-        text("rules_training.below-chance", accuracy=f"{last.value:.1%}", guess=f"{guess:.1%}",
+        text("rules_training.below-chance", accuracy=percent(last.value), guess=percent(guess),
              labels=course.labels, rows=round(course.evaluation_rows)),
         {"accuracy": last.value, "chance": guess, "rows": course.evaluation_rows},
     )  # fmt: skip
@@ -303,7 +312,7 @@ def constant_metric(course: Course) -> Finding | None:
     return Finding(
         "warning",
         text(
-            f"rules_training.constant-metric-{kind}", name=name, value=f"{only:.4g}",
+            f"rules_training.constant-metric-{kind}", name=named(name), value=f"{only:.4g}",
             count=len(points),
         ),
         {"metric": name, "value": only, "evaluations": len(points)},

@@ -15,6 +15,7 @@ from kunren.doctor.course import Course, Evaluation, Point
 from kunren.doctor.curve import running_median
 from kunren.doctor.evidence import Finding, Missing
 from kunren.doctor.rules.training_evidence import losses, place, supervised, two_digits
+from kunren.evaluation.score import percent
 from kunren.messages import text
 from kunren.records.folder import State
 
@@ -108,7 +109,7 @@ def non_finite(course: Course, state: State, *, streak: float = STREAK,
     patch = _patch(course)
     return Finding(
         "critical" if fatal else "warning",
-        text(f"rules_training.{kind}", said=said or "", cause=cause, share=f"{share:.0%}"),
+        text(f"rules_training.{kind}", said=said or "", cause=cause, share=percent(share)),
         {
             "step": None if first is None else int(first.step),
             "stopped_by_guard": stopped,
