@@ -261,6 +261,19 @@ def test_the_folder_of_seed_000(tmp_path: Path) -> None:
     assert found(tmp_path)["overfitting"] == "warning"
 
 
+def test_answers_that_seed_000_kept_are_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "train_log.csv").write_text("epoch,loss\n1,2.0\n")
+    gold = ("😀 🎉", "😢", "📚 🏆", "🎵")
+    rows = [{"text": f"文{n}", "gold": gold[n % 4], "pred": "✨ 🎉"} for n in range(20)]
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    (tmp_path / "predictions_sample.jsonl").write_text(lines, encoding="utf-8")
+    assert found(tmp_path)["mode-collapse"] == "critical"
+    assert "20" in look(tmp_path)["notes"][-1]
+    (tmp_path / "predictions_sample.jsonl").write_text('{"text": 1}\n')
+    with pytest.raises(InputError, match="predictions_sample"):
+        look(tmp_path)
+
+
 def test_a_long_log_is_read_at_once(tmp_path: Path) -> None:
     history: list[dict[str, float]] = [
         {"step": n, "epoch": n / 50_000, "loss": 2.0 - n / 1e5 + (n % 7) / 50, "grad_norm": 1.0}

@@ -21,7 +21,7 @@ BUILT = re.compile(
     r"(system|verdict|missing|not-better-than-base|below-trivial|overfitting|majority-trap|stage"
     r"|task|tuning|split|best-said|severity|conclusion|file|filter|labels|git|chart|next|metric"
     r"|base|family|caveat|loss|note|good-chosen|bad-chosen|trend|outside|out-of-set"
-    r"|mode-collapse|tuned-said)-"
+    r"|mode-collapse|tuned-said|what)-"
 )
 """Beginnings of names that are put together, as f"record.stage-{stage}" is."""
 

@@ -13,6 +13,9 @@ LOWER = ("loss", "wer", "cer", "ter", "perplexity", "mae", "mse", "rmse", "error
 MACRO = ("macro_f1", "f1_macro", "macro-f1", "f1-macro", "f1_score_macro", "macro_avg_f1")
 """Names of macro-F1 in other people's logs."""
 
+TOKENS = 20
+"""Tokens that even a short written answer has."""
+
 _NO_METRIC = ("runtime", "per_second", "num_tokens", "samples", "steps", "memory", "jit_", "epoch")
 """Parts of the names of what an evaluation logs beside its metrics."""
 
@@ -119,6 +122,19 @@ class Course:
     def finished(self) -> bool:
         """Whether as many steps were done as were planned, as far as that is known."""
         return self.planned_steps is None or self.last_step >= 0.98 * self.planned_steps
+
+    @property
+    def judged_size(self) -> float | None:
+        """How many rows' worth of evidence an evaluation loss rests on; None if unknown.
+
+        Of text that is written each row is a mean over its tokens, twenty at the least, so that it
+        says as much as so many rows with one label.
+        """
+        name = self.metric()
+        one_label = self.labels is not None or (name is not None and "token" not in name)
+        if self.evaluation_rows is None or one_label:
+            return self.evaluation_rows
+        return TOKENS * self.evaluation_rows
 
     def metric(self) -> str | None:
         """The metric to judge by beside the loss: accuracy, else F1 …; None if none is logged."""

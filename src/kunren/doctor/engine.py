@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from kunren.doctor.course import Course
-from kunren.doctor.evidence import EVIDENCE, Finding, Missing
+from kunren.doctor.evidence import EVIDENCE, Evaluated, Finding, Missing
 from kunren.doctor.table import RULES, Rule
+from kunren.messages import catalogue, text
 from kunren.records import files
 from kunren.records.facts import Facts, read_facts
 from kunren.records.folder import State
@@ -40,15 +41,22 @@ class Evidence:
         return cls({name: partial(source, facts) for name, source in EVIDENCE.items()})
 
     @classmethod
-    def of_foreign(cls, course: Course) -> Evidence:
-        """The course of a run that another tool made; all else that ours have is missing."""
+    def of_foreign(cls, course: Course, sets: Sequence[Evaluated] = ()) -> Evidence:
+        """What is known of a run that another tool made; all else that ours have is missing.
+
+        Args:
+            course: of its training.
+            sets: answers that are sets of labels, where some were kept.
+        """
 
         def lacking(name: str) -> None:
-            raise Missing("foreign", name=name)
+            known = f"what-{name}" in catalogue("doctor")
+            raise Missing("foreign", name=text(f"doctor.what-{name}") if known else name)
 
         return cls(
             {name: partial(lacking, name) for name in EVIDENCE}
             | {"course": lambda: course, "state": lambda: _FINISHED}
+            | ({"tuned": lambda: sets, "answers": lambda: "set"} if sets else {})
         )
 
     def get(self, name: str) -> Any:
@@ -159,8 +167,9 @@ def apply(
             raise
         try:
             return _called(second, evidence, changed)
-        except Missing:
-            raise missing from None
+        except Missing as also:
+            # Of another tool's run the log is all there is: say what that lacks.
+            raise (also if missing.kind == "foreign" else missing) from None
 
 
 def _called(

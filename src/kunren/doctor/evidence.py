@@ -27,10 +27,12 @@ class Missing(Exception):  # noqa: N818  (not an error: a rule is skipped)
     """Evidence that a rule needs is not there.
 
     Attributes:
+        kind: what is missing, such as "log"; the name of its message.
         reason: why, in the user's language.
     """
 
     def __init__(self, name: str, /, **fields: object) -> None:
+        self.kind = name
         self.reason = text(f"doctor.missing-{name}", **fields)
         super().__init__(self.reason)
 

@@ -11,15 +11,16 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from kunren.doctor import losses_csv
+from kunren.doctor import losses_csv, sample
 from kunren.doctor.course import Course, of_log
+from kunren.doctor.evidence import Evaluated
 from kunren.errors import InputError, Problem
 from kunren.messages import text
 from kunren.records import trainlog
@@ -52,12 +53,14 @@ class Foreign:
     """A run of another tool.
 
     Attributes:
-        course: what it tells.
+        course: of its training.
         notes: how it was read, in the user's language.
+        sets: answers that are sets of labels, where some were kept.
     """
 
     course: Course
     notes: tuple[str, ...]
+    sets: Sequence[Evaluated] = ()
 
 
 def is_ours(path: Path) -> bool:
@@ -274,7 +277,10 @@ def _csv(path: Path) -> Foreign:
     config = path.parent / "config.yaml"
     if config.is_file():
         course = _flat(course, config)
-    return Foreign(course, tuple(notes))
+    answers = sample.read(path.parent)
+    if answers:
+        notes.append(text("doctor.read-sample", file=sample.NAME, rows=len(answers)))
+    return Foreign(course, tuple(notes), answers)
 
 
 def _flat(course: Course, path: Path) -> Course:

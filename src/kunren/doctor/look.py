@@ -38,7 +38,7 @@ def look(path: Path, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> 
         settings = dict((facts.config or {}).get("doctor") or {})
     else:
         read = foreign.read(path)
-        evidence = Evidence.of_foreign(read.course)
+        evidence = Evidence.of_foreign(read.course, read.sets)
         notes += read.notes
         settings = {}
     reason = text("doctor.ignored-by-option")

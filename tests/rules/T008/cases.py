@@ -9,7 +9,9 @@ def fires() -> list[Case]:
     one = course(down, (1e-4, 4e-5, 2e-5), epochs=1, held_rows=500)
     exact = course(down, (0.1, 0.01, 0.005), metrics={"accuracy": (0.98, 0.999, 1.0)})
     same = course(falling(1.4, 0.1, 5), [0.095], epochs=2.2)
+    fast = course(down, (0.4, 0.01), metrics={"accuracy": (0.85, 1.0)})
     return [
+        Case("all right in the second epoch", {"course": fast}, "warning"),
         Case("no loss within an epoch", {"course": one}, "warning", ["2e-05", "500 行"]),
         Case("nothing wrong at all", {"course": exact}, "warning", ["正解率が 0.999 です"]),
         Case("text as easy held out as trained", {"course": same}, "warning", ["ひな形"]),

@@ -49,7 +49,10 @@ WRITTEN = 0.1
 """The same of a loss a token of text that is written freely; natural text is far from it."""
 
 LATE = 0.10
-"""Errors at the first evaluation from which on a perfect end was learnt on the way."""
+"""Errors at the first evaluation from which on a perfect end was learnt on the way …"""
+
+SOON = 2.0
+"""… unless it was reached within so many epochs."""
 
 
 def overfitting(course: Course, *, rise: float = RISE, least: float = LEAST_RISE,
@@ -104,7 +107,7 @@ def overfitting(course: Course, *, rise: float = RISE, least: float = LEAST_RISE
     bar = max(
         2 * (noise(values) or 0.0),
         max(jumps, default=0.0) if len(values) < 8 else 0.0,
-        jitter(low, course.evaluation_rows),
+        jitter(low, course.judged_size),
         least,
         rise * low,
     )
@@ -153,7 +156,8 @@ def _still_learning(course: Course, best: Evaluation) -> bool:
     last = course.evaluated[-1].step
     then = course.loss_between(best.step - (last - best.step), best.step)
     now = course.loss_between((best.step + last) / 2, last)
-    return then is None or now is None or now < then
+    # Known by heart it can fall no further.
+    return then is None or now is None or now <= then or now < ZERO
 
 
 def memorisation(course: Course, *, zero: float = ZERO, fallen: float = FALLEN,
@@ -240,7 +244,7 @@ def too_perfect(course: Course, *, perfect: float = PERFECT, no_loss: float = NO
     何を見るか:
         早いうちに正解率や F1 が 1.0、または評価損失がほぼ 0 になったか。自由に書く課題では、
         評価損失が 1 トークンあたり 0.1 以下で、しかも学習損失と変わらないか。
-        最初の評価では間違いが 1 割以上あり、そのあと学んだものは数えません。
+        最初の評価では間違いが 1 割以上あり、2 エポックより後で学んだものは数えません。
 
     なぜ問題か:
         本物のデータで誤りが 1 件もないことは、ほとんどありません。評価行が学習行に入っている、
@@ -256,7 +260,8 @@ def too_perfect(course: Course, *, perfect: float = PERFECT, no_loss: float = NO
     What it sees:
         Accuracy or F1 of 1.0, or an evaluation loss of about 0, early on. Of text that is written
         freely: an evaluation loss below 0.1 a token that is no higher than the training loss. Not
-        where a tenth of the answers was wrong at the first evaluation and the rest was learnt.
+        where a tenth of the answers was wrong at the first evaluation and the rest was learnt after
+        the second epoch.
 
     Why it matters:
         Real data are hardly ever answered without an error. Evaluation rows may be among the
@@ -276,9 +281,11 @@ def too_perfect(course: Course, *, perfect: float = PERFECT, no_loss: float = NO
     name = course.metric()
     points = course.of_metric(name) if name and not lower(name) else []
     last = course.evaluations[-1]
-    if points and (points[0].value < 1 - LATE or points[-1].value < 0.99):
+    if points and points[-1].value < 0.99:
         return None
     solved = next((p for p in points if p.value >= perfect), None)
+    if points and points[0].value < 1 - LATE and not _soon(solved):
+        return None
     easy = next((one for one in course.evaluated if one.loss <= no_loss), None)
     at = solved or easy
     if at is not None:
@@ -295,6 +302,11 @@ def too_perfect(course: Course, *, perfect: float = PERFECT, no_loss: float = NO
              "eval_loss": last.loss if math.isfinite(last.loss) else None, "step": int(at.step)},
         )  # fmt: skip
     return None if name else _too_easy(course, last, written)
+
+
+def _soon(solved: Point | None) -> bool:
+    """Whether a task was solved within two epochs."""
+    return solved is not None and solved.epoch is not None and solved.epoch <= SOON
 
 
 def _too_easy(course: Course, last: Evaluation, written: float) -> Finding | None:
@@ -366,7 +378,7 @@ def best_not_kept(course: Course) -> Finding | None:
     last = points[-1]
     gap = sign * (best.value - last.value)
     if name == "loss" or lower(name):
-        bar = max(0.05 * best.value, jitter(best.value, course.evaluation_rows))
+        bar = max(0.05 * best.value, jitter(best.value, course.judged_size))
     else:
         bar = max(chance(best.value, course.evaluation_rows), 0.01)
     # The best of several is high by chance alone: about one more standard error of so many.

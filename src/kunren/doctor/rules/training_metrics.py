@@ -90,7 +90,7 @@ def loss_metric_disagreement(course: Course, *, rise: float = RISE,
     gain = sign * (last.values[name] - low.values[name])
     bar = _bar(name, low.values[name], course)
     grown = lost / low.loss if low.loss > 0 else 0.0
-    wide = max(2 * spread, jitter(low.loss, course.evaluation_rows), 0.01)
+    wide = max(2 * spread, jitter(low.loss, course.judged_size), 0.01)
     numbers = {
         "loss": [low.loss, last.loss],
         "metric": name,

@@ -108,7 +108,7 @@ def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
     at_guess = guess is not None and abs(level - math.log(guess)) <= close * math.log(guess)
     fell = start - end > max(still * start, 2 * error) or _fell_at_once(values, end, still)
     fell_held = len(held) >= 2 and held[0] - min(held[1:]) > max(
-        still * held[0] / 2, jitter(held[0], course.evaluation_rows)
+        still * held[0] / 2, jitter(held[0], course.judged_size)
     )
     begun = start <= (1 + 2 * close) * math.log(guess) if guess else False
     if at_guess and begun and abs(end - level) <= 2 * near * level and not fell_held:
@@ -233,7 +233,7 @@ def still_improving(course: Course, *, gain: float = GAIN, large: float = LARGE_
     before = _epoch_before(found)
     lost = before.loss - last.loss
     fall = lost / before.loss if before.loss > 0 else 0.0
-    spread = max(2 * (noise(values) or 0.0), jitter(last.loss, course.evaluation_rows))
+    spread = max(2 * (noise(values) or 0.0), jitter(last.loss, course.judged_size))
     steadily = all(then > now for then, now in pairwise(values))
     planned = course.settings.get("train.epochs") if course.ours else None
     done = epoch_of(last)
