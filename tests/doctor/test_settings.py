@@ -21,8 +21,8 @@ def rises(losses: list[float], *, rise: float = 0.1) -> Finding | None:
 
 @pytest.fixture
 def rule(monkeypatch: pytest.MonkeyPatch) -> Rule:
-    monkeypatch.setattr("kunren.doctor.rules.training.rises", rises, raising=False)
-    return Rule("T999", "rises", "training:rises")
+    monkeypatch.setattr("kunren.doctor.rules.training_fit.rises", rises, raising=False)
+    return Rule("T999", "rises", "training_fit:rises")
 
 
 def test_a_threshold_is_changed_by_the_config(rule: Rule) -> None:

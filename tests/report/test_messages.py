@@ -11,7 +11,7 @@ import pytest
 import kunren
 from kunren.messages import catalogue
 
-ROOMS = ("evaluation", "records", "report", "doctor", "rules", "templates")
+ROOMS = ("evaluation", "records", "report", "doctor", "rules", "templates", "cli")
 SOURCE = "\n".join(
     path.read_text(encoding="utf-8")
     for path in Path(kunren.__file__).parent.rglob("*")
@@ -21,7 +21,7 @@ BUILT = re.compile(
     r"(system|verdict|missing|not-better-than-base|below-trivial|overfitting|majority-trap|stage"
     r"|task|tuning|split|best-said|severity|conclusion|file|filter|labels|git|chart|next|metric"
     r"|base|family|caveat|loss|note|good-chosen|bad-chosen|trend|fact|outside|out-of-set"
-    r"|mode-collapse|tuned-said|calibration|purpose|trust|rounds|change|prompted|speed)-"
+    r"|mode-collapse|tuned-said|calibration|purpose|trust|rounds|change|prompted|speed|what)-"
 )
 """Beginnings of names that are put together, as f"record.stage-{stage}" is."""
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "run": "kunren.cli.run:command",
     "report": "kunren.cli.report:command",
     "compare": "kunren.cli.compare:command",
+    "doctor": "kunren.cli.doctor:command",
     "chat": "kunren.cli.chat:command",
     "predict": "kunren.cli.predict:command",
     "score": "kunren.cli.score:command",

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kunren.doctor.evidence import EVIDENCE, Finding, Missing
+from kunren.doctor.course import Course
+from kunren.doctor.evidence import EVIDENCE, Evaluated, Finding, Missing
 from kunren.doctor.table import RULES, Rule
+from kunren.messages import catalogue, text
 from kunren.records import files
 from kunren.records.facts import Facts, read_facts
+from kunren.records.folder import State
 
 NAME = "findings.json"
 
 _ORDER = ("critical", "warning", "info")
+
+_FINISHED = State("finished", "", "", "", 0)
+"""How far a run is of which nothing says so: no guard stopped it."""
 
 
 class Evidence:
@@ -33,6 +39,25 @@ class Evidence:
     def of_run(cls, facts: Facts) -> Evidence:
         """All that a run folder tells."""
         return cls({name: partial(source, facts) for name, source in EVIDENCE.items()})
+
+    @classmethod
+    def of_foreign(cls, course: Course, sets: Sequence[Evaluated] = ()) -> Evidence:
+        """What is known of a run that another tool made; all else that ours have is missing.
+
+        Args:
+            course: of its training.
+            sets: answers that are sets of labels, where some were kept.
+        """
+
+        def lacking(name: str) -> None:
+            known = f"what-{name}" in catalogue("doctor")
+            raise Missing("foreign", name=text(f"doctor.what-{name}") if known else name)
+
+        return cls(
+            {name: partial(lacking, name) for name in EVIDENCE}
+            | {"course": lambda: course, "state": lambda: _FINISHED}
+            | ({"tuned": lambda: sets, "answers": lambda: "set"} if sets else {})
+        )
 
     def get(self, name: str) -> Any:
         """The evidence of that name.
@@ -129,20 +154,42 @@ def apply(
     Raises:
         Missing: evidence that it needs is not there.
     """
-    function = rule.load()
-    needed = [name for name, p in _parameters(function).items() if p.kind is not p.KEYWORD_ONLY]
     changed = {
         name: override["value"]
         for name in thresholds(rule)
         if (override := (overrides or {}).get(f"{rule.slug}.{name}")) is not None
     }
-    return function(*(evidence.get(name) for name in needed), **changed)
+    try:
+        return _called(rule.load(), evidence, changed)
+    except Missing as missing:
+        second = rule.load_otherwise()
+        if second is None:
+            raise
+        try:
+            return _called(second, evidence, changed)
+        except Missing as also:
+            # Of another tool's run the log is all there is: say what that lacks.
+            raise (also if missing.kind == "foreign" else missing) from None
+
+
+def _called(
+    function: Callable[..., Finding | None], evidence: Evidence, changed: Mapping[str, float]
+) -> Finding | None:
+    parameters = _parameters(function)
+    needed = [name for name, p in parameters.items() if p.kind is not p.KEYWORD_ONLY]
+    known = {name: value for name, value in changed.items() if name in parameters}
+    return function(*(evidence.get(name) for name in needed), **known)
 
 
 def thresholds(rule: Rule) -> dict[str, float]:
     """The thresholds of a rule and their defaults, by name."""
-    parameters = _parameters(rule.load())
-    return {name: p.default for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
+    functions = [f for f in (rule.load_otherwise(), rule.load()) if f is not None]
+    return {
+        name: p.default
+        for function in functions
+        for name, p in _parameters(function).items()
+        if p.kind is p.KEYWORD_ONLY
+    }
 
 
 def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:

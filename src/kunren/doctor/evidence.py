@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from kunren.doctor.course import Course, of_run
 from kunren.evaluation.score import metric_name
 from kunren.messages import text
 from kunren.records import trainlog
@@ -26,10 +27,12 @@ class Missing(Exception):  # noqa: N818  (not an error: a rule is skipped)
     """Evidence that a rule needs is not there.
 
     Attributes:
+        kind: what is missing, such as "log"; the name of its message.
         reason: why, in the user's language.
     """
 
     def __init__(self, name: str, /, **fields: object) -> None:
+        self.kind = name
         self.reason = text(f"doctor.missing-{name}", **fields)
         super().__init__(self.reason)
 
@@ -191,6 +194,27 @@ def _state(facts: Facts) -> State:
     return facts.state
 
 
+def _course(facts: Facts) -> Course:
+    """The course of training; an empty one where a guard stopped it before it could be logged.
+
+    The number of labels is that of a closed set of which a text has one: where there are several,
+    chance is not one over their number.
+    """
+    if not facts.log and not facts.state.codes:
+        raise Missing("log")
+    metrics, manifest = facts.metrics or {}, facts.manifest or {}
+    labels = metrics.get("labels") if facts.answers == "label" else None
+    rows = manifest.get("data", {}).get("rows", {})
+    return of_run(
+        facts.log or (),
+        facts.config or {},
+        manifest.get("training", {}),
+        facts.judged_by,
+        rows,
+        len(labels) if labels else None,
+    )
+
+
 EVIDENCE: dict[str, Callable[[Facts], Any]] = {
     "config": _config,
     "settings": _settings,
@@ -208,5 +232,6 @@ EVIDENCE: dict[str, Callable[[Facts], Any]] = {
     "epochs": _epochs,
     "training": _training,
     "state": _state,
+    "course": _course,
 }
 """Name of a rule's parameter → how it is got from a run folder; may raise ``Missing``."""

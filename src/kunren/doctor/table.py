@@ -22,17 +22,28 @@ class Rule:
         target: "module:function" below ``kunren.doctor.rules``. Its parameters name the evidence
             that it needs, its keyword-only ones with defaults are its thresholds, and it returns a
             ``Finding``, or None where all is well. Its docstring is its page (see ``pages``).
+        otherwise: a second such function, for runs that lack what the first one needs: answers may
+            be gone, or another tool's, where the log still tells the same of them.
     """
 
     code: str
     slug: str
     target: str
+    otherwise: str | None = None
 
     def load(self) -> Callable[..., Finding | None]:
         """The rule's function."""
-        module, _, name = self.target.partition(":")
-        found = getattr(import_module(f"kunren.doctor.rules.{module}"), name)
-        return cast("Callable[..., Finding | None]", found)
+        return _function(self.target)
+
+    def load_otherwise(self) -> Callable[..., Finding | None] | None:
+        """The second function, where there is one."""
+        return None if self.otherwise is None else _function(self.otherwise)
+
+
+def _function(target: str) -> Callable[..., Finding | None]:
+    module, _, name = target.partition(":")
+    found = getattr(import_module(f"kunren.doctor.rules.{module}"), name)
+    return cast("Callable[..., Finding | None]", found)
 
 
 DATA = (
@@ -63,9 +74,22 @@ MODEL: tuple[Rule, ...] = ()
 """What config, tokenizer and model tell together; known before any weight is loaded."""
 
 TRAINING = (
-    Rule("T001", "non-finite", "training:non_finite"),
-    Rule("T002", "overfitting", "training:overfitting"),
-    Rule("T003", "still-improving", "training:still_improving"),
+    Rule("T001", "non-finite", "training_numbers:non_finite"),
+    Rule("T002", "overfitting", "training_fit:overfitting"),
+    Rule("T003", "still-improving", "training_progress:still_improving"),
+    Rule("T004", "zero-loss", "training_numbers:zero_loss"),
+    Rule("T005", "not-learning", "training_progress:not_learning"),
+    Rule("T006", "loss-metric-disagreement", "training_metrics:loss_metric_disagreement"),
+    Rule("T007", "memorisation", "training_fit:memorisation"),
+    Rule("T008", "too-perfect", "training_fit:too_perfect"),
+    Rule("T009", "no-evaluation", "training_watch:no_evaluation"),
+    Rule("T010", "few-evaluations", "training_watch:few_evaluations"),
+    Rule("T011", "best-not-kept", "training_fit:best_not_kept"),
+    Rule("T012", "loss-scaling", "training_scale:loss_scaling"),
+    Rule("T013", "loss-spikes", "training_numbers:loss_spikes"),
+    Rule("T014", "dead-tail", "training_progress:dead_tail"),
+    Rule("T015", "below-chance", "training_metrics:below_chance"),
+    Rule("T016", "constant-metric", "training_metrics:constant_metric"),
 )
 """What the course of training tells."""
 
@@ -75,7 +99,12 @@ OUTPUT = (
     Rule("O003", "small-evaluation", "output:small_evaluation"),
     Rule("O004", "out-of-set", "output_writing:out_of_set"),
     Rule("O005", "mode-collapse", "output_collapse:mode_collapse"),
-    Rule("O006", "majority-trap", "output_metrics:majority_trap"),
+    Rule(
+        "O006",
+        "majority-trap",
+        "output_metrics:majority_trap",
+        "training_metrics:majority_trap",
+    ),
     Rule("O007", "turn-collapse", "output_collapse:turn_collapse"),
     Rule("O008", "soft-collapse", "output_collapse:soft_collapse"),
     Rule("O009", "invalid-output", "output_writing:invalid_output"),

@@ -1,0 +1,284 @@
+"""Numbers that cannot be right: not finite, zero, or off the curve."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
+from typing import Any
+
+import numpy as np
+
+from kunren.doctor.course import Course, Point
+from kunren.doctor.curve import running_median
+from kunren.doctor.evidence import Finding, Missing
+from kunren.doctor.rules.training_evidence import losses, place, two_digits
+from kunren.evaluation.score import percent
+from kunren.messages import text
+from kunren.records.folder import State
+
+STREAK = 3
+"""So many non-finite gradients in a row are more than the scaler of fp16 finding its scale."""
+
+OFTEN = 0.2
+"""Share of non-finite gradients above which many steps were lost; the scaler loses about one in
+2000 (its growth interval in torch)."""
+
+HIGH_RATE = 1e-3
+"""Above this learning rate a full fine-tuning diverges with nearly every model."""
+
+SPIKE = 8.0
+"""Standard deviations off the local level: by chance less than once in 10 ** 14 normal values, and
+once in thousands where single batches are as heavy-tailed as they are in practice."""
+
+HEIGHT = 3.0
+"""Times the local level. Batches of one or two rows reach twice their level all the time."""
+
+LEAST_SPIKE = 0.5
+"""In nats: one row that is answered wrongly and surely (a loss of about 4) in a batch of eight."""
+
+DIVERGED = 2.0
+"""The loss ends at this many times its lowest level."""
+
+
+def non_finite(course: Course, state: State, *, streak: float = STREAK,
+               often: float = OFTEN) -> Finding | None:  # fmt: skip
+    """A loss or gradient that is not a finite number.
+
+    損失または勾配が有限な値でなくなった。
+
+    何を見るか:
+        学習損失と評価損失の NaN・無限大、続けて起きた勾配の NaN・無限大、異常を見て止めた記録。
+        fp16 では勾配が 1 回だけ無限大になり、その回が飛ばされるのは正常な動作なので、数えません。
+
+    なぜ問題か:
+        一度 NaN が重みに入ると、それ以降の数値はすべて意味を失います。
+
+    例:
+        埋め込みを追加したモデルを fp16 で学習し、最初のステップから勾配が NaN になった
+        (eval_loss NaN、grad_norm NaN)。fp32 にすると正常に学習できました。
+
+    対処:
+        精度を fp32 (または bf16) にし、学習率を 10 分の 1 に下げます。最初のステップから起きる
+        なら、パディングを損失から除いているか、ラベルがすべて -100 になっていないかを確かめます。
+
+    What it sees:
+        NaN or infinity in the training or evaluation loss, in several gradients in a row, or a
+        guard that stopped the run for it. A single infinite gradient norm that the scaler of fp16
+        skipped is no fault.
+
+    Why it matters:
+        Once a NaN has reached the weights, no number after it means anything.
+
+    For example:
+        New embeddings trained in fp16: eval_loss NaN and grad_norm NaN from the first step on. In
+        fp32 the same run trained.
+
+    What to do:
+        Train in fp32 (or bf16) with a tenth of the learning rate. If it happens from the first step
+        on, see whether padding is masked in the loss and whether any label is left.
+    """
+    stopped = any("non-finite" in code for code in state.codes)
+    if not stopped and not course.loss and not course.evaluations and not course.gradient:
+        raise Missing("log")
+    lost = [p for p in course.loss if not math.isfinite(p.value)]
+    lost += [
+        Point(one.step, one.epoch, one.loss)
+        for one in course.evaluations
+        if "loss" in one.values and not math.isfinite(one.loss)
+    ]
+    bad = [p for p in course.gradient if not math.isfinite(p.value)]
+    row = _longest(course.gradient)
+    to_the_end = len(row) >= max(streak, 1) and row[-1] is course.gradient[-1]
+    fatal = stopped or bool(lost) or to_the_end
+    share = len(bad) / len(course.gradient) if course.gradient else 0.0
+    if not fatal and (share < often or len(bad) < streak):
+        return None
+    first = min(lost or row or bad, key=lambda point: point.step, default=None)
+    said = text("doctor.non-finite-at", step=int(first.step)) if first else state.error
+    kind = "non-finite" if fatal else "non-finite-gradients"
+    cause = text(f"rules_training.non-finite-{_cause(course, first)}")
+    patch = _patch(course)
+    return Finding(
+        "critical" if fatal else "warning",
+        text(f"rules_training.{kind}", said=said or "", cause=cause, share=percent(share)),
+        {
+            "step": None if first is None else int(first.step),
+            "stopped_by_guard": stopped,
+            "error": state.error,
+            "non_finite_gradients": len(bad),
+        },
+        {"set": patch} if patch and course.ours else None,
+    )
+
+
+def _longest(points: Sequence[Point]) -> list[Point]:
+    """The last run of points that are not finite."""
+    found: list[Point] = []
+    held: list[Point] = []
+    for point in points:
+        held = [] if math.isfinite(point.value) else [*held, point]
+        found = held if len(held) >= len(found) and held else found
+    return found
+
+
+def _cause(course: Course, first: Point | None) -> str:
+    """What the settings and the moment make likely."""
+    rate = course.settings.get("train.learning_rate") or max(
+        (p.value for p in course.rate if math.isfinite(p.value)), default=0.0
+    )
+    full = course.settings.get("tuning.kind") != "lora"
+    if course.settings.get("train.precision") == "fp16":
+        return "fp16-tokens" if course.settings.get("model.add_tokens") else "fp16"
+    if rate > (HIGH_RATE if full else 10 * HIGH_RATE):
+        return "rate"
+    healthy = [p for p in course.finite_loss if first is not None and p.step < first.step]
+    return "late" if any(p.value > 0 for p in healthy) else "early"
+
+
+def _patch(course: Course) -> dict[str, Any]:
+    patch: dict[str, Any] = {}
+    if (rate := course.settings.get("train.learning_rate")) is not None:
+        patch["train.learning_rate"] = two_digits(rate / 10)
+    if course.settings.get("train.precision") != "fp32":
+        patch["train.precision"] = "fp32"
+    return patch
+
+
+def zero_loss(course: Course, *, streak: float = STREAK) -> Finding | None:
+    """The training loss is exactly zero.
+
+    学習損失がちょうど 0 になっている。
+
+    何を見るか:
+        学習損失が最初から 0.0 のまま、または途中で急に 0.0 になって戻らないか。
+        学習できて 0 に近づいたもの (0.0001 など) とは区別します。
+
+    なぜ問題か:
+        損失がちょうど 0 になることは、普通はありません。ラベルがすべて無視されているか、NaN が
+        ログで 0 に置き換えられています (Hugging Face の logging_nan_inf_filter の動作です)。
+
+    例:
+        loss 0.0、eval_loss NaN、grad_norm NaN。実際には最初のステップから NaN で、
+        パディングが損失に入っていました。
+
+    対処:
+        1 バッチを取り出し、ラベルのうち -100 でないものが残っているかを確かめます。
+        勾配が NaN なら fp32 で学習します。
+
+    What it sees:
+        A training loss of 0.0 from the start, or one that falls to 0.0 at once and stays there. One
+        that was learnt down to 0.0001 is another thing.
+
+    Why it matters:
+        A loss is not exactly zero by itself: all labels are ignored, or NaN is written as 0 (as the
+        Trainer's logging_nan_inf_filter does).
+
+    For example:
+        loss 0.0, eval_loss NaN, grad_norm NaN: it was NaN from the first step on, and padding was
+        counted in the loss.
+
+    What to do:
+        Take one batch and see whether any label is not -100. If gradients are NaN, train in fp32.
+    """
+    found = losses(course, 1)
+    zeros = list(takewhile(lambda p: p.value == 0.0, reversed(found)))
+    if len(zeros) < min(streak, len(found)):
+        return None
+    before = found[: len(found) - len(zeros)]
+    level = float(np.median([p.value for p in before[-5:]])) if before else None
+    if level is not None and level < 0.05:
+        return None  # learnt down to it: a matter for too-perfect and memorisation
+    if not before and _learnt(course):
+        return None
+    nan = any(not math.isfinite(p.value) for p in course.gradient) or any(
+        "loss" in one.values and not math.isfinite(one.loss) for one in course.evaluations
+    )
+    since = zeros[-1]
+    kind = "nan" if nan else "masked"
+    return Finding(
+        "critical",
+        text(f"rules_training.zero-loss-{kind}", since=place(since), count=len(zeros)),
+        {"step": int(since.step), "zeros": len(zeros), "logged": len(found), "nan": nan},
+    )
+
+
+def _learnt(course: Course) -> bool:
+    """Whether an evaluation shows that the task is solved, so that a loss of 0 is a rounded one."""
+    name = course.metric()
+    return name is not None and any(p.value >= 0.99 for p in course.of_metric(name))
+
+
+def loss_spikes(course: Course, *, deviations: float = SPIKE, height: float = HEIGHT,
+                diverged: float = DIVERGED) -> Finding | None:  # fmt: skip
+    """The training loss jumps, or does not come down again.
+
+    学習損失が跳ね上がっている、または発散している。
+
+    何を見るか:
+        まわりの水準から大きく外れた学習損失 (ばらつきの 8 倍かつ 3 倍以上の高さ) と、
+        いったん下がった損失が最後まで高いままになる発散。ウォームアップ中と、小さいバッチの
+        普通のばらつきは数えません。
+
+    なぜ問題か:
+        発散したあとの重みは使えません。ときどき跳ねるだけでも、その直後の学習は無駄になりがちです。
+
+    例:
+        損失が 2.1 から 1.2 まで下がったあと 7.4 に上がり、そのまま終わった。
+
+    対処:
+        学習率を下げ、ウォームアップを入れ、勾配クリッピング (max_grad_norm 1.0) を確かめます。
+        同じ場所で毎回跳ねるなら、その付近のデータに極端に長い行や壊れた行がないかを見ます。
+
+    What it sees:
+        Training losses far off their neighbours (8 deviations and 3 times the level), and a loss
+        that had come down and ends high. Warm-up and the usual scatter of small batches do not
+        count.
+
+    Why it matters:
+        Weights after a divergence are of no use, and after each jump some training is lost.
+
+    For example:
+        The loss fell from 2.1 to 1.2, rose to 7.4 and stayed there.
+
+    What to do:
+        Lower the learning rate, warm up, and clip gradients (max_grad_norm 1.0). If it jumps at the
+        same place every time, look at the rows there.
+    """
+    found = losses(course, 10)
+    values = np.array([p.value for p in found])
+    level = running_median(values, 7)
+    begin = max(1, len(values) // 10)
+    start, lowest = float(np.median(values[:begin])), float(level.min())
+    tail = float(np.median(values[-max(3, len(values) // 10):]))  # fmt: skip
+    low_at = int(level.argmin())
+    if tail >= diverged * lowest and tail >= 0.9 * start and tail - lowest > 0.3:
+        return Finding(
+            "critical",
+            text(
+                "rules_training.loss-spikes-diverged",
+                low=lowest, at=place(found[low_at]), high=tail,
+            ),
+            {"lowest": lowest, "last": tail, "step": int(found[low_at].step)},
+            _slower(course),
+        )  # fmt: skip
+    off = values - level
+    spread = 1.4826 * float(np.median(np.abs(off))) or math.inf
+    high = (off > max(deviations * spread, LEAST_SPIKE)) & (values > height * level)
+    high &= values > 0.5 * start
+    high[:begin] = False
+    where = [found[n] for n in np.flatnonzero(high)]
+    if not where:
+        return None
+    worst = max(where, key=lambda p: p.value)
+    return Finding(
+        "warning" if len(where) > 1 else "info",
+        text("rules_training.loss-spikes", count=len(where), worst=worst.value, at=place(worst)),
+        {"count": len(where), "steps": [int(p.step) for p in where[:20]], "worst": worst.value},
+        _slower(course) if len(where) > 1 else None,
+    )
+
+
+def _slower(course: Course) -> Mapping[str, Any] | None:
+    rate = course.settings.get("train.learning_rate")
+    return {"set": {"train.learning_rate": two_digits(rate / 3)}} if course.ours and rate else None

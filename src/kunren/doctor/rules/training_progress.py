@@ -1,0 +1,346 @@
+"""Whether training moved at all, whether it was done when it ended, and whether it ended late."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+from kunren.doctor.course import Course, Evaluation, Point, lower
+from kunren.doctor.curve import chance, ends, jitter, noise
+from kunren.doctor.evidence import Finding, Missing
+from kunren.doctor.rules.training_evidence import (
+    epoch_of,
+    evaluations,
+    place,
+    supervised,
+    two_digits,
+)
+from kunren.messages import text
+
+NEAR_UNIFORM = 0.05
+"""Share of ln k within which a loss is that of guessing among k labels: the accuracy of such a
+model is a few points off 1/k at most."""
+
+NEAR_UNKNOWN = 0.015
+"""The same where k is guessed from the loss itself: ln 19 and ln 20 are 1.7 % apart."""
+
+STILL = 0.02
+"""Share of its start by which a loss must have come down to have moved."""
+
+MAY_FALL = 0.10
+"""Where a curve scatters so much that it may have fallen by this share, it is not called flat."""
+
+GAIN = 0.03
+"""Fall of the evaluation loss over the last epoch, as a share of it, that counts as improving."""
+
+LARGE_GAIN = 0.10
+"""Fall over the last epoch above which the run was clearly cut short."""
+
+LEAST_GAIN = 0.01
+"""The same in nats: of a loss near 0 a large share is nothing."""
+
+DEAD_RATE = 1e-3
+"""Share of its highest value below which a learning rate moves nothing."""
+
+DEAD_STEPS = 0.10
+"""Share of the run that may be spent so; a cosine ends with 2 % of its steps below 0.1 %."""
+
+FLAT = 0.005
+"""Change of the evaluation loss over the last third of a run that is none."""
+
+_MOST_LABELS = 20
+
+
+def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
+                 still: float = STILL) -> Finding | None:  # fmt: skip
+    """The loss stays where it began.
+
+    損失が最初から最後まで下がっていない。
+
+    何を見るか:
+        学習の初めと終わりの損失の差が、ばらつきの範囲を出ないか。分類では、損失が ln(ラベル数)、
+        つまり当てずっぽうの値のままではないか (2 種なら 0.693、3 種なら 1.099)。
+        正解率などが上がっていれば、鳴りません。
+
+    なぜ問題か:
+        モデルは何も学んでいません。以後の評価はすべて、学習前のモデルか当てずっぽうの評価です。
+
+    例:
+        3 クラス分類で、学習損失が 1.10 から 1.09、評価損失も 1.10 のまま。正解率は 34 %。
+
+    対処:
+        学習率を 10 倍にして試します。それでも動かなければ、学習される重みがあるか (LoRA の対象、
+        凍結)、ラベルと入力の対応がずれていないか、損失マスクが空でないかを確かめます。
+        10 行だけを繰り返し学習して損失が 0 に近づくかを見るのが、早い切り分けです。
+
+    What it sees:
+        A loss whose beginning and end differ by no more than its scatter; in classification one
+        that stays at ln(number of labels), the value of guessing (0.693 for two, 1.099 for three).
+        Quiet where a metric has improved.
+
+    Why it matters:
+        Nothing was learnt. Every evaluation is one of the untuned model, or of guesses.
+
+    For example:
+        Three classes; the training loss went from 1.10 to 1.09, the evaluation loss stayed at 1.10,
+        and the accuracy is 34 %.
+
+    What to do:
+        Try ten times the learning rate. If that moves nothing, see whether any weight is trained
+        (targets of LoRA, frozen layers), whether texts and labels still belong together, and
+        whether the loss mask is empty. Ten rows trained again and again must go to a loss of 0.
+    """
+    supervised(course)
+    curve = course.finite_loss
+    judged = course.evaluated
+    if len(curve) < 2 and len(judged) < 2:
+        raise Missing("loss-curve", count=max(len(curve), len(judged)), needed=2)
+    values = [p.value for p in curve] if len(curve) >= 2 else [one.loss for one in judged]
+    start, end, error = ends(values)
+    held = [one.loss for one in judged]
+    level = held[-1] if held else end
+    improved = _improved(course)
+    if improved or level < 0.05 or (values and end < 0.05):
+        return None
+    guess, known = _uniform(course, level)
+    close = near if known else NEAR_UNKNOWN
+    at_guess = guess is not None and abs(level - math.log(guess)) <= close * math.log(guess)
+    fell = start - end > max(still * start, 2 * error) or _fell_at_once(values, end, still)
+    fell_held = len(held) >= 2 and held[0] - min(held[1:]) > max(
+        still * held[0] / 2, jitter(held[0], course.judged_size)
+    )
+    begun = start <= (1 + 2 * close) * math.log(guess) if guess else False
+    if at_guess and begun and abs(end - level) <= 2 * near * level and not fell_held:
+        assert guess is not None  # noqa: S101  (at_guess)
+        return _guessing(course, guess, known, start, level)
+    unsure = start - end + 2 * error > MAY_FALL * start
+    if fell or fell_held or unsure or len(values) < 4 or not _long_enough(course, len(values)):
+        return None
+    return Finding(
+        "warning",
+        text("rules_training.not-learning-flat", start=start, end=end),
+        {"start": start, "end": end, "standard_error": error},
+        _faster(course),
+    )
+
+
+def _fell_at_once(values: Sequence[float], end: float, still: float) -> bool:
+    """Whether the first entries are above the end, though the first third as a whole is not.
+
+    A pretrained model often learns the form of its answers in the first steps, and then the batches
+    scatter by more than what it still learns.
+    """
+    size = max(1, min(6, len(values) // 10))
+    spread = noise(values)
+    if spread is None:
+        return False
+    fall = sum(values[:size]) / size - end
+    return fall > max(2 * still * end, 3 * spread / math.sqrt(size))
+
+
+def _guessing(course: Course, labels: int, known: bool, start: float, end: float) -> Finding:
+    which = text(f"rules_training.labels-{'known' if known else 'guessed'}")
+    guess = math.log(labels)
+    said = {"start": start, "end": end, "labels": labels, "guess": guess, "which": which}
+    return Finding(
+        "critical" if known else "warning",
+        text("rules_training.not-learning-guess", **said),
+        {"start": start, "end": end, "labels": labels, "ln_labels": guess},
+        _faster(course),
+    )
+
+
+def _improved(course: Course) -> bool:
+    """Whether a metric became better than where it began, beyond the chance of the rows."""
+    name = course.metric()
+    if name is None:
+        return False
+    points = [p.value for p in course.of_metric(name)]
+    if len(points) < 2:
+        # A single value far above guessing was learnt too.
+        return bool(points) and not lower(name) and course.labels is not None and (
+            points[0] > 1 / course.labels + 2 * chance(1 / course.labels, course.evaluation_rows)
+        )  # fmt: skip
+    sign = -1 if lower(name) else 1
+    gain = sign * (points[-1] - points[0])
+    return gain > max(2 * chance(points[0], course.evaluation_rows), 0.02)
+
+
+def _uniform(course: Course, level: float) -> tuple[int | None, bool]:
+    """The number of labels, and whether it is known.
+
+    Where it is not, and the run is a classification, the number whose ln the loss is at.
+    """
+    if course.labels is not None:
+        return course.labels, True
+    name = course.metric()
+    if name is None or level <= 0:
+        return None, False
+    near = max(2, round(math.exp(level)))
+    points = [p.value for p in course.of_metric(name)]
+    low = not points or points[-1] <= 1 / near + 0.1 or len(set(points)) == 1
+    return (near, False) if near <= _MOST_LABELS and low and not lower(name) else (None, False)
+
+
+def _long_enough(course: Course, points: int) -> bool:
+    """A few noisy batches of an epoch of a model that is good already are no standstill."""
+    return points >= 20 or (course.last_epoch or 0.0) >= 2 or course.labels is not None
+
+
+def _faster(course: Course) -> dict[str, dict[str, float]] | None:
+    rate = course.settings.get("train.learning_rate")
+    return {"set": {"train.learning_rate": two_digits(10 * rate)}} if course.ours and rate else None
+
+
+def still_improving(course: Course, *, gain: float = GAIN, large: float = LARGE_GAIN,
+                    least: float = LEAST_GAIN) -> Finding | None:  # fmt: skip
+    """The evaluation loss still falls when training ends.
+
+    検証損失が最後まで下がり続けている。
+
+    何を見るか:
+        最後の 1 エポックで検証損失がどれだけ下がったか (3 % 以上で鳴り、10 % 以上で警告)。
+        最小値が最後の評価でないときと、早期終了したときは鳴りません。
+
+    なぜ問題か:
+        学習が足りないまま終わった可能性があります。エポック数を増やすだけで良くなるなら、
+        もっとも安い改善です。
+
+    例:
+        検証損失が 1.60、1.20、1.00、0.80 と下がって 4 エポックで終わった。
+
+    対処:
+        エポック数を 2 倍にし、早期終了を付けて試します。
+
+    What it sees:
+        How far the evaluation loss fell over the last epoch (from 3 % on; a warning from 10 % on).
+        Quiet where the lowest value is not the last, or early stopping ended the run.
+
+    Why it matters:
+        Training may have ended too soon, and more epochs are the cheapest improvement there is.
+
+    For example:
+        1.60, 1.20, 1.00, 0.80, and then the four epochs were over.
+
+    What to do:
+        Try twice the epochs, with early stopping.
+    """
+    found = evaluations(course)
+    last, values = found[-1], [one.loss for one in found]
+    if course.stopped_early or last.loss > min(values) or not course.finished:
+        return None
+    before = _epoch_before(found)
+    lost = before.loss - last.loss
+    fall = lost / before.loss if before.loss > 0 else 0.0
+    spread = max(2 * (noise(values) or 0.0), jitter(last.loss, course.judged_size))
+    steadily = all(then > now for then, now in pairwise(values))
+    planned = course.settings.get("train.epochs") if course.ours else None
+    done = epoch_of(last)
+    if fall < gain or lost < least or not (lost > spread or steadily):
+        return None
+    if planned and done and done < planned:
+        return None
+    more = None if done is None else 2 * done
+    fix = {"set": {"train.epochs": more}} if course.ours and more else None
+    return Finding(
+        "warning" if fall >= large and not _slowing(found, lost) else "info",
+        text(
+            f"rules_training.still-improving{'' if more else '-steps'}",
+            since=place(before), at=place(last), before=before.loss, after=last.loss,
+            gain=100 * fall, more=more,
+        ),
+        {"epochs": done, "eval_loss": values, "last_gain": fall},
+        fix,
+    )  # fmt: skip
+
+
+def _epoch_before(found: Sequence[Evaluation]) -> Evaluation:
+    """The best evaluation up to an epoch before the last; of unknown epochs, up to two thirds."""
+    last = found[-1].epoch
+    known = [one for one in found if one.epoch is not None and last is not None
+             and one.epoch <= last - 0.99]  # fmt: skip
+    return min(known or found[: max(1, len(found) * 2 // 3)], key=lambda one: one.loss)
+
+
+def _slowing(found: Sequence[Evaluation], lost: float) -> bool:
+    """Whether the epoch before brought more than twice as much as the last one."""
+    at = found.index(_epoch_before(found))
+    if at < 1:
+        return False
+    earlier = _epoch_before(found[: at + 1])
+    return earlier.loss - found[at].loss > 2 * lost
+
+
+def dead_tail(course: Course, *, rate: float = DEAD_RATE, share: float = DEAD_STEPS,
+              flat: float = FLAT) -> Finding | None:  # fmt: skip
+    """The last part of training changed nothing.
+
+    学習の終わりの部分が何も変えていない。
+
+    何を見るか:
+        学習率がほぼ 0 (最大値の 0.1 % 以下) のまま進んだ区間が全体の 10 % 以上あるか。
+        または、最後の 3 分の 1 で評価損失がまったく動いていないか。
+
+    なぜ問題か:
+        その時間は無駄になっています。学習率の予定と実際のステップ数が合っていないしるしでもあり、
+        本当は途中で止まった学習かもしれません。
+
+    例:
+        1,000 ステップの予定で学習率を組み、1,400 ステップ学習した。最後の 400 ステップは学習率 0。
+
+    対処:
+        max_steps と num_train_epochs のどちらか一方だけを指定します。途中から再開したときは、
+        学習率の予定も作り直します。平らなだけなら、次はエポック数を減らせます。
+
+    What it sees:
+        A learning rate of about 0 (0.1 % of its highest) for 10 % of the steps or more; or an
+        evaluation loss that did not move at all in the last third.
+
+    Why it matters:
+        The time is lost, and the schedule does not fit the steps: what was meant to train did not.
+
+    For example:
+        A schedule of 1,000 steps in a run of 1,400: the last 400 had a learning rate of 0.
+
+    What to do:
+        Give max_steps or num_train_epochs, not both, and make the schedule anew when you resume. If
+        the curve is merely flat, fewer epochs will do next time.
+    """
+    supervised(course)
+    rates = [p for p in course.rate if math.isfinite(p.value)]
+    if len(rates) < 10 and len(course.evaluated) < 6:
+        raise Missing("rates")
+    if (dead := _dead(rates, rate)) and course.last_step > 0:
+        lost = (course.last_step - dead[0].step) / course.last_step
+        if lost >= share and len(dead) >= 3:
+            return Finding(
+                "warning",
+                text("rules_training.dead-tail-rate", since=place(dead[0]), share=100 * lost),
+                {"step": int(dead[0].step), "share": lost},
+            )
+    return _flat(course, flat)
+
+
+def _dead(rates: list[Point], share: float) -> list[Point]:
+    top = max((p.value for p in rates), default=0.0)
+    if top <= 0:
+        return []
+    alive = [n for n, p in enumerate(rates) if p.value > share * top]
+    return rates[alive[-1] + 1 :]
+
+
+def _flat(course: Course, flat: float) -> Finding | None:
+    found = course.evaluated
+    if len(found) < 6 or (course.last_epoch or 0.0) < 2:
+        return None
+    part = [one.loss for one in found[-max(3, len(found) // 3) :]]
+    lowest, highest = min(part), max(part)
+    if highest - lowest > flat * lowest or part[0] > 0.9 * found[0].loss:
+        return None
+    since = found[-len(part)]
+    return Finding(
+        "info",
+        text("rules_training.dead-tail-flat", since=place(since), low=lowest, high=highest),
+        {"step": int(since.step), "lowest": lowest, "highest": highest},
+    )

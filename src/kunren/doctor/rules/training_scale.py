@@ -1,0 +1,133 @@
+"""Whether the logged training loss is on the scale of the evaluation loss."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from statistics import median
+
+import numpy as np
+
+from kunren.doctor.course import Course, Evaluation
+from kunren.doctor.evidence import Finding, Missing
+from kunren.doctor.rules.training_evidence import supervised
+from kunren.messages import text
+
+FACTOR = 1.8
+"""Ratio of training to evaluation loss from which on no dropout or augmentation explains it."""
+
+STEADY = 1.25
+"""A scale is the same at every evaluation; ratios with another cause drift apart further."""
+
+
+def loss_scaling(course: Course, *, factor: float = FACTOR, steady: float = STEADY,
+                 ) -> Finding | None:  # fmt: skip
+    """The logged training loss is scaled by gradient accumulation.
+
+    学習損失が勾配累積の回数だけ拡大・縮小されている。
+
+    何を見るか:
+        学習損失が、最初からずっと評価損失の k 倍 (または k 分の 1) になっていないか。
+        評価がないときは、学習損失が語彙全体から均等に選ぶときの値 (ln 語彙数) を超えたままか。
+
+    なぜ問題か:
+        勾配累積で割り忘れる、または 2 回割る不具合があると (transformers 4.46〜4.48 など)、
+        損失を読み違えるだけでなく、勾配の大きさが変わって学習率を k 倍、k 分の 1 にしたのと
+        同じことになります。
+
+    例:
+        勾配累積 8 回で、学習損失 16.2 に対して評価損失 2.0。割ると 2.03 で一致します。
+
+    対処:
+        transformers を 4.49 以上にするか、独自の compute_loss で num_items_in_batch を使って
+        割ります。直したあとは学習率を選び直してください。
+
+    What it sees:
+        A training loss that is k times (or one k-th of) the evaluation loss from the start to the
+        end. Without evaluations: one that stays above ln(vocabulary), which guessing gives.
+
+    Why it matters:
+        Where accumulated losses are not divided, or divided twice (transformers 4.46 to 4.48 had
+        both), gradients are scaled too: as if the learning rate were k times as high or low.
+
+    For example:
+        With 8 accumulation steps the training loss is 16.2 and the evaluation loss 2.0; divided it
+        is 2.03.
+
+    What to do:
+        Use transformers 4.49 or later, or divide by num_items_in_batch in your own compute_loss;
+        then choose the learning rate anew.
+    """
+    supervised(course)
+    if not course.finite_loss:
+        raise Missing("losses")
+    ratios = _ratios(course)
+    known = course.settings.get("train.gradient_accumulation")
+    if not ratios:
+        if any(_fresh(one) for one in course.evaluated) or len(course.evaluated) > 1:
+            return None  # neither always above the evaluation loss nor below it from the start
+        if course.vocabulary is None:
+            raise Missing("comparable")
+        return _above_guessing(course, course.vocabulary, known)
+    middle = float(np.median(ratios))
+    size = max(middle, 1 / middle) if middle > 0 else math.inf
+    if size < factor or max(ratios) > steady * min(ratios):
+        return None
+    if middle < 1 and any(course.settings.get(f"train.loss.{n}") for n in ("focal_gamma",)):
+        return None
+    if len(ratios) < 2 and known is None:
+        return None
+    nearest = known or 2.0 ** round(math.log2(size)) if math.isfinite(size) else 1.0
+    near = abs(math.log(size / nearest)) < (math.log(1.3) if known else math.log(1.15))
+    if known == 1 or not near:
+        return None
+    return Finding(
+        "warning",
+        text(
+            f"rules_training.loss-scaling-{'up' if middle > 1 else 'down'}",
+            ratio=f"{size:.1f}", steps=round(nearest),
+            known=text(f"rules_training.loss-scaling-{'known' if known else 'guess'}"),
+        ),
+        {"ratio": middle, "accumulation": known, "ratios": [round(r, 3) for r in ratios]},
+    )  # fmt: skip
+
+
+def _ratios(course: Course) -> list[float]:
+    """Training over evaluation loss at each evaluation, the training loss just before it.
+
+    A training loss well below the evaluation loss is what memorising gives too, so below 1 only
+    evaluations within the first epoch count, when the model sees each row for the first time.
+    """
+    found = []
+    logged = sorted(course.finite_loss, key=lambda point: point.step)
+    steps = [point.step for point in logged]
+    for one in course.evaluated:
+        end = bisect_right(steps, one.step)
+        if one.loss <= 0.05 or not end:
+            continue
+        value = median(point.value for point in logged[max(0, end - 4) : end])
+        if value > 0:
+            found.append((one, value / one.loss))
+    # Before the first evaluation the loss falls so fast that a mean over some steps lags behind.
+    found = found[1:] if len(found) >= 3 else found
+    first = [ratio for one, ratio in found if _fresh(one)]
+    if first and float(np.median(first)) < 1:
+        return first
+    return [ratio for _, ratio in found if ratio > 1] if all(r > 1 for _, r in found) else []
+
+
+def _fresh(one: Evaluation) -> bool:
+    return one.epoch is not None and one.epoch <= 1.01
+
+
+def _above_guessing(course: Course, vocabulary: int, known: float | None) -> Finding | None:
+    guess = math.log(vocabulary)
+    values = [p.value for p in course.finite_loss]
+    start = float(np.median(values[:3]))
+    if start < 1.5 * guess or float(np.median(values[-3:])) < 0.5 * guess or known == 1:
+        return None
+    return Finding(
+        "warning",
+        text("rules_training.loss-scaling-guess-level", start=start, guess=guess),
+        {"start": start, "ln_vocabulary": guess, "accumulation": known},
+    )

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from tests.rules.case import Case
+from tests.rules.courses import HEALTHY, course, falling, level, ours
+
+
+def fires() -> list[Case]:
+    three = course(level(1.1, 30, 0.02), (1.101, 1.099, 1.099), labels=3)
+    two = course(level(0.694, 30, 0.01), (0.6935, 0.6932, 0.6931), metrics={"accuracy": (0.5,) * 3})
+    flat = course(level(2.2, 40, 0.05), (2.21, 2.21, 2.21), epochs=3)
+    rate = ours(course(level(2.2, 40, 0.05)), learning_rate=1e-6)
+    return [
+        Case("stuck at ln 3", {"course": three}, "critical", ["ln 3 = 1.099"]),
+        Case("stuck at ln 2, guessed", {"course": two}, "warning", ["ln 2 = 0.693"]),
+        Case("flat", {"course": flat}, "warning", ["動いていません"]),
+        Case("ours", {"course": rate}, "warning", fix={"set": {"train.learning_rate": 1e-5}}),
+        Case("no losses", {"course": course((), (1.099, 1.098, 1.099), labels=3)}, "critical"),
+    ]  # fmt: skip
+
+
+def quiet() -> list[Case]:
+    slow = course((1.0957, 1.0842, 1.0328), (1.0917, 1.0663, 0.9982), labels=3,
+                  metrics={"accuracy": (0.45, 0.52, 0.74)}, held_rows=31)  # fmt: skip
+    many = course((3.74, 1.54, 0.7), (4.33, 2.4, 0.54), labels=87)
+    noisy = course(level(1.39, 12, 0.08), (1.40, 1.37), epochs=1)
+    zero = course(level(0.01, 40, 0.002), (0.02, 0.02, 0.02), epochs=3)
+    return [
+        Case("healthy", {"course": HEALTHY}),
+        Case("began at ln 3 and learnt", {"course": slow}),
+        Case("many labels, learnt", {"course": many}),
+        Case("an epoch of noisy batches", {"course": noisy}),
+        Case("near zero throughout", {"course": zero}),
+        Case("falls slowly", {"course": course([2.0 - 0.004 * n for n in range(60)])}),
+        Case("passes ln 4 on its way", {"course": course(falling(3.0, 1.386), labels=4)}),
+    ]
+
+
+def lacks() -> list[Case]:
+    return [
+        Case("one loss", {"course": course([1.0])}),
+        Case("rewards", {"course": course([0.1] * 9, reward=True)}),
+    ]
