@@ -38,7 +38,8 @@ def make_ready(plan: Plan, progress: Progress) -> Ready:
     Raises:
         InputError: the model cannot be had, or does not fit; nothing has been written.
     """
-    from kunren.models.load import Head, infer_family, load
+    from kunren.models.folder import infer_family
+    from kunren.models.load import Head, load
     from kunren.models.sources import locate
     from kunren.training.scaling import warn_fp16
 

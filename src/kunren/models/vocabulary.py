@@ -80,15 +80,7 @@ def extend(loaded: Loaded, tokens: Sequence[str]) -> Added:
     rows. Nothing is drawn at random, so the same base always gives the same model.
     """
     tokenizer: Any = loaded.tokenizer
-    wanted = [token for token in dict.fromkeys(tokens) if token.strip()]
-    known = tokenizer.get_vocab()
-    special = _special_ids(tokenizer)
-    pieces = {token: _pieces(tokenizer, token, special) for token in wanted}
-    _add(tokenizer, [token for token in wanted if not _is_one_token(tokenizer, token)])
-    # A new token can be the beginning of one that was whole until now: 👨 of 👨‍👩‍👧.
-    _add(tokenizer, [token for token in wanted if not _is_one_token(tokenizer, token)])
-    now = tokenizer.get_vocab()
-    new = sorted((now[token], token) for token in wanted if token in now and token not in known)
+    new, pieces = teach(tokenizer, tokens)
     base_rows = embedding_rows(loaded.model)
     _grow(loaded.model, {number: pieces[token] for number, token in new})
     return Added(
@@ -101,6 +93,38 @@ def extend(loaded: Loaded, tokens: Sequence[str]) -> Added:
         base_embedding_rows=base_rows,
         tied=is_tied(loaded.model),
     )
+
+
+def teach(
+    tokenizer: Any, tokens: Sequence[str]
+) -> tuple[list[tuple[int, str]], dict[str, list[int]]]:
+    """The part of ``extend`` that needs no model: add the tokens to the tokenizer, in place.
+
+    Returns:
+        The new tokens with their ids, by id; and the ids of each token's former pieces.
+    """
+    wanted = [token for token in dict.fromkeys(tokens) if token.strip()]
+    known = tokenizer.get_vocab()
+    special = _special_ids(tokenizer)
+    pieces = {token: _pieces(tokenizer, token, special) for token in wanted}
+    _add(tokenizer, [token for token in wanted if not _is_one_token(tokenizer, token)])
+    # A new token can be the beginning of one that was whole until now: 👨 of 👨‍👩‍👧.
+    _add(tokenizer, [token for token in wanted if not _is_one_token(tokenizer, token)])
+    now = tokenizer.get_vocab()
+    new = sorted((now[token], token) for token in wanted if token in now and token not in known)
+    return new, pieces
+
+
+def needed_beyond(tokenizer: Any, rows: int) -> list[str]:
+    """Tokens that will be used and have no embedding: special ones, and those in the template.
+
+    Args:
+        tokenizer: of the model.
+        rows: how many embeddings the model has.
+    """
+    beyond = {token for token, number in tokenizer.get_vocab().items() if number >= rows}
+    template = str(tokenizer.chat_template or "")
+    return sorted(t for t in beyond if t in tokenizer.all_special_tokens or t in template)
 
 
 def restore(loaded: Loaded, added: Added, fields: Mapping[str, object]) -> None:
