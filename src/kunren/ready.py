@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kunren.data.read import capped
+from kunren.doctor.reading import length
 from kunren.errors import InputError, Problem
 from kunren.models import Family, make_family
 from kunren.plan import SPLITS, Plan, with_family
 from kunren.progress import Progress
-from kunren.types import AnyExample, Item, PairExample
+from kunren.types import AnyExample, Item
 
 if TYPE_CHECKING:
     from kunren.models.vocabulary import Added
@@ -41,7 +42,6 @@ def make_ready(plan: Plan, progress: Progress) -> Ready:
     from kunren.models.folder import infer_family
     from kunren.models.load import Head, load
     from kunren.models.sources import locate
-    from kunren.training.scaling import warn_fp16
 
     folder = locate(plan.model, progress, plan.texts)
     plan = with_family(plan, plan.config.model.family or infer_family(folder))
@@ -49,9 +49,7 @@ def make_ready(plan: Plan, progress: Progress) -> Ready:
     loaded = load(plan.model, plan.config.train.precision, progress, folder=folder, head=head)
     family = make_family(str(plan.config.model.family), loaded)
     added = _extend(plan, family)
-    if plan.config.train.precision == "fp16":
-        warn_fp16(len(added.tokens) if added else 0)
-    plan = _settled(plan, family)
+    plan = settled(plan, family)
     return Ready(plan, family, added, _encode(plan, family))
 
 
@@ -72,7 +70,7 @@ def _extend(plan: Plan, family: Family) -> Added | None:
     return added
 
 
-def _settled(plan: Plan, family: Family) -> Plan:
+def settled(plan: Plan, family: Family) -> Plan:
     """The plan with all defaults that depend on the model, so that the record shows them."""
     from kunren.training.rates import learning_rate
 
@@ -94,6 +92,14 @@ def pretrained(family: Family) -> bool:
     return bool(family.loaded.provenance.get("pretrained", True))
 
 
+def readable(family: Family) -> int | None:
+    """How many tokens the model can read; None: no limit is known."""
+    longest = getattr(family, "longest", None)
+    if longest is None:
+        longest = getattr(family.loaded.model.config, "max_position_embeddings", None)
+    return longest
+
+
 def _encode(plan: Plan, family: Family) -> Examples:
     """Rows as token sequences; those that the model could not be given whole are errors."""
     weights = plan.label_weights
@@ -103,15 +109,15 @@ def _encode(plan: Plan, family: Family) -> Examples:
         for name in SPLITS
     }
     limit = plan.config.train.max_length
-    positions = getattr(family.loaded.model.config, "max_position_embeddings", None)
+    positions = readable(family)
     if positions is not None:
         limit = min(limit, positions)
     where = {row.id: row.where for name in SPLITS for row in plan.rows[name]}
     problems = [
-        Problem("run.row-too-long", where[made.row_id], {"tokens": _length(made), "limit": limit})
+        Problem("run.row-too-long", where[made.row_id], {"tokens": length(made), "limit": limit})
         for name in SPLITS
         for made in examples[name]
-        if _length(made) > limit
+        if length(made) > limit
     ]
     if problems:
         raise InputError(capped(problems))
@@ -125,8 +131,3 @@ def _weight_of(weights: Mapping[str, float]) -> Callable[[Item], float]:
         return sum(weights[label] for label in item.labels) / len(item.labels)
 
     return weight
-
-
-def _length(example: AnyExample) -> int:
-    written = len(example.target_ids) if isinstance(example, PairExample) else 0
-    return max(len(example.input_ids), written)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _DICTIONARIES = {"ipadic": "ipadic", "unidic_lite": "unidic-lite", "unidic": "unidic"}
 """MeCab dictionaries that tokenizers name: module → the package that pip knows."""
 
-_GENERIC = ("TokenizersBackend", "PreTrainedTokenizerFast")
-"""Classes that read all of a tokenizer from tokenizer.json; AutoTokenizer would take the same, but
+_GENERIC = ("TokenizersBackend",)
+"""Classes that read all of a tokenizer from tokenizer.json. AutoTokenizer would take the same, but
 imports torch to find out."""
 
 
