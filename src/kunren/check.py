@@ -33,9 +33,6 @@ from kunren.types import AnyExample, Example, LabelExample, PairExample, Row
 if TYPE_CHECKING:
     from kunren.models.causal import Causal
 
-NAME = "check.json"
-"""In a run folder: what the rules found before training."""
-
 RULES: tuple[Rule, ...] = (*DATA, *MODEL)
 
 STOPS = ("vocabulary-mismatch", "empty-loss-mask", "label-roundtrip", "padding-in-loss")
@@ -126,7 +123,7 @@ def check(
 
 
 def before_training(ready: Ready) -> dict[str, Any]:
-    """What the rules find with the loaded model; for the run folder's ``check.json``.
+    """What the rules find with the loaded model; for the run folder's ``engine.BEFORE``.
 
     Raises:
         InputError: training could not mean anything.
@@ -154,8 +151,7 @@ def read(plan: Plan, folder: Path) -> tuple[Plan, Reading]:
     plan = with_family(plan, made.family)
     family = make_family(made.family, made.loaded)
     tokenizer: Any = made.loaded.tokenizer
-    known = max(tokenizer.get_vocab().values()) + 1
-    needed = needed_beyond(tokenizer, made.sizes.rows) if made.sizes else []
+    known, needed = needed_beyond(tokenizer, made.sizes.rows) if made.sizes else (0, [])
     wanted = plan.config.model.add_tokens
     new, _ = teach(tokenizer, plan.labels if wanted == "labels" else wanted)
     plan = settled(plan, family)
@@ -188,6 +184,7 @@ def evidence_of(plan: Plan, reading: Reading | None) -> Evidence:
         "labels": lambda: plan.labels,
         "answers": lambda: plan.task.answers,
         "filtered": lambda: plan.filtered,
+        "adapter": lambda: _or_missing(None, "adapter"),
     }
     if reading is None:
         names = (
@@ -337,8 +334,7 @@ def _reading_of(ready: Ready) -> Reading:
     own = 0 if output is None or is_tied(loaded.model) else output.weight.numel()
     rows = embedding_rows(loaded.model)
     sizes = Sizes(loaded.model.num_parameters(), rows, table + own)
-    known = max(loaded.tokenizer.get_vocab().values()) + 1
-    needed = needed_beyond(loaded.tokenizer, rows)
+    known, needed = needed_beyond(loaded.tokenizer, rows)
     met = _beyond(loaded.tokenizer, ready.examples, rows, ())
     given = loaded.provenance.get("chat_template")
     return Reading(

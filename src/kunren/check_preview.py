@@ -9,6 +9,7 @@ from typing import Any
 
 from kunren.check import Reading
 from kunren.doctor.reading import length
+from kunren.models.vocabulary import special_ids
 from kunren.plan import Plan
 from kunren.report.format import clean
 from kunren.types import AnyExample, Example, LabelExample, PairExample
@@ -90,8 +91,7 @@ def _shown(example: AnyExample, where: str, tokenizer: Any, labels: Sequence[str
 
 def pieces(tokenizer: Any, ids: Sequence[int], trained: Sequence[bool]) -> tuple[Piece, ...]:
     """Token ids as pieces that can be read: bytes of one character together."""
-    special = set(tokenizer.all_special_ids)
-    special |= {n for n, token in tokenizer.added_tokens_decoder.items() if token.special}
+    special = special_ids(tokenizer)
     found = []
     start = 0
     while start < len(ids):

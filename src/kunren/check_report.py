@@ -16,7 +16,7 @@ from kunren.duration import Duration, expected
 from kunren.messages import text
 from kunren.plan import SPLITS
 from kunren.ready import readable
-from kunren.report.format import clean, duration
+from kunren.report.format import clean
 from kunren.tasks import filters
 
 MOST_LABELS = 20
@@ -185,5 +185,14 @@ def _time(spent: Mapping[str, Any] | None) -> str:
     if spent is None:
         return text("check.time-unknown")
     found = Duration(**spent)
-    fields = {"low": duration(found.low), "high": duration(found.high), "run": found.run}
+    fields = {"low": _about(found.low), "high": _about(found.high), "run": found.run}
     return text(f"check.time-{found.basis}", **fields)
+
+
+def _about(seconds: float) -> str:
+    """A span of time as roughly as it is known."""
+    if seconds < 90:
+        return text("check.seconds", count=max(1, round(seconds)))
+    if seconds < 90 * 60:
+        return text("check.minutes", count=round(seconds / 60))
+    return text("check.hours", count=f"{seconds / 3600:.1f}")

@@ -227,11 +227,11 @@ def check_vocabulary(model: Any, tokenizer: PreTrainedTokenizerBase, folder: Pat
             was given tokens, but the weights were not.
     """
     rows = model.get_input_embeddings().num_embeddings
-    used = needed_beyond(tokenizer, rows)
+    known, used = needed_beyond(tokenizer, rows)
     if used:
         fields: dict[str, object] = {
             "path": folder,
-            "tokens": max(tokenizer.get_vocab().values()) + 1,
+            "tokens": known,
             "rows": rows,
             "names": " ".join(used[:5]),
         }
