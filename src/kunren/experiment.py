@@ -14,11 +14,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from kunren.check import before_training
 from kunren.config.load import DATA_PATHS, Loaded, dump
 from kunren.config.load import load as load_config
 from kunren.config.schema import Config
 from kunren.data import overlap
 from kunren.data.split import rarer_than_folds
+from kunren.doctor import engine
 from kunren.errors import InputError, Problem
 from kunren.evaluation.rounds import Round
 from kunren.messages import text
@@ -63,7 +65,12 @@ def run(config: Path, overrides: Sequence[str], output: Path, progress: Progress
         progress.say(str(rare))
     ready = make_ready(plan, progress)
     plan = ready.plan
+    found = before_training(ready)
+    for finding in found["findings"]:
+        if finding["severity"] != "info":
+            progress.say(text("check.line", **finding))
     begin_with = {
+        engine.BEFORE: json.dumps(found, ensure_ascii=False, indent=2, allow_nan=False) + "\n",
         "config.yaml": dump(plan.config, plan.folder, output / plan.config.name),
         "work/split.json": json.dumps(plan.fingerprint),
         **earlier,
@@ -210,7 +217,6 @@ class _Experiment:
         rounds: Sequence[Round],
         trials: Sequence[Trial],
     ) -> Result:
-        from kunren.doctor.engine import write_findings
         from kunren.evaluation.score import evaluate, verdict_sentence
         from kunren.report.render import render
 
@@ -237,7 +243,7 @@ class _Experiment:
                 run.write_json("eval_metrics.json", metrics)
             with self._stage("record"):
                 self._write_manifest(trials)
-                findings = write_findings(run.path)
+                findings = engine.write_findings(run.path)
                 render(run.path)
             self._write_manifest(
                 trials

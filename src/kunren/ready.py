@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kunren.data.read import capped
+from kunren.doctor.reading import length
 from kunren.errors import InputError, Problem
 from kunren.models import Family, make_family
 from kunren.plan import SPLITS, Plan, bertscore_model, with_family
 from kunren.progress import Progress
-from kunren.types import AnyExample, Item, PairExample
+from kunren.types import AnyExample, Item
 
 if TYPE_CHECKING:
     from kunren.models.vocabulary import Added
@@ -38,9 +39,9 @@ def make_ready(plan: Plan, progress: Progress) -> Ready:
     Raises:
         InputError: the model cannot be had, or does not fit; nothing has been written.
     """
-    from kunren.models.load import Head, infer_family, load
+    from kunren.models.folder import infer_family
+    from kunren.models.load import Head, load
     from kunren.models.sources import locate
-    from kunren.training.scaling import warn_fp16
 
     folder = locate(plan.model, progress, plan.texts)
     plan = with_family(plan, plan.config.model.family or infer_family(folder))
@@ -52,9 +53,7 @@ def make_ready(plan: Plan, progress: Progress) -> Ready:
     loaded = load(plan.model, plan.config.train.precision, progress, folder=folder, head=head)
     family = make_family(str(plan.config.model.family), loaded)
     added = _extend(plan, family)
-    if plan.config.train.precision == "fp16":
-        warn_fp16(len(added.tokens) if added else 0)
-    plan = _settled(plan, family)
+    plan = settled(plan, family)
     return Ready(plan, family, added, _encode(plan, family))
 
 
@@ -75,7 +74,7 @@ def _extend(plan: Plan, family: Family) -> Added | None:
     return added
 
 
-def _settled(plan: Plan, family: Family) -> Plan:
+def settled(plan: Plan, family: Family) -> Plan:
     """The plan with all defaults that depend on the model, so that the record shows them."""
     from kunren.training.rates import learning_rate
 
@@ -97,6 +96,14 @@ def pretrained(family: Family) -> bool:
     return bool(family.loaded.provenance.get("pretrained", True))
 
 
+def readable(family: Family) -> int | None:
+    """How many tokens the model can read; None: no limit is known."""
+    longest = getattr(family, "longest", None)
+    if longest is None:
+        longest = getattr(family.loaded.model.config, "max_position_embeddings", None)
+    return longest
+
+
 def _encode(plan: Plan, family: Family) -> Examples:
     """Rows as token sequences; those that the model could not be given whole are errors."""
     weights = plan.label_weights
@@ -108,10 +115,10 @@ def _encode(plan: Plan, family: Family) -> Examples:
     limit = token_limit(plan, family)
     where = {row.id: row.where for name in SPLITS for row in plan.rows[name]}
     problems = [
-        Problem("run.row-too-long", where[made.row_id], {"tokens": _length(made), "limit": limit})
+        Problem("run.row-too-long", where[made.row_id], {"tokens": length(made), "limit": limit})
         for name in SPLITS
         for made in examples[name]
-        if _length(made) > limit
+        if length(made) > limit
     ]
     if problems:
         raise InputError(capped(problems))
@@ -121,7 +128,7 @@ def _encode(plan: Plan, family: Family) -> Examples:
 def token_limit(plan: Plan, family: Family) -> int:
     """How many tokens a row may have: ``train.max_length``, or fewer if the model reads fewer."""
     limit = plan.config.train.max_length
-    positions = getattr(family.loaded.model.config, "max_position_embeddings", None)
+    positions = readable(family)
     return limit if positions is None else min(limit, positions)
 
 
@@ -132,8 +139,3 @@ def _weight_of(weights: Mapping[str, float]) -> Callable[[Item], float]:
         return sum(weights[label] for label in item.labels) / len(item.labels)
 
     return weight
-
-
-def _length(example: AnyExample) -> int:
-    written = len(example.target_ids) if isinstance(example, PairExample) else 0
-    return max(len(example.input_ids), written)

@@ -28,9 +28,9 @@ from kunren.models.adapter import (
     prepare,
     save,
     trainable_parameters,
-    trains_embeddings,
 )
 from kunren.models.load import Head, Loaded, load
+from kunren.models.outline import trains_embeddings
 from kunren.models.verify import logits as family_logits
 from kunren.models.vocabulary import TOKENS_FILE, extend
 

@@ -14,8 +14,9 @@ from kunren.config.schema import ModelConfig
 from kunren.errors import InputError
 from kunren.models import make_family
 from kunren.models.encoder import Encoder
+from kunren.models.folder import load_tokenizer
 from kunren.models.head import output_layer
-from kunren.models.load import Head, load, load_tokenizer, load_weights
+from kunren.models.load import Head, load, load_weights
 from kunren.models.probe import probe
 from kunren.models.tokenizer_files import save_tokenizer
 from kunren.progress import Silent

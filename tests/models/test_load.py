@@ -13,15 +13,14 @@ from tests.models import tiny_encoders
 
 from kunren.config.schema import ModelConfig
 from kunren.errors import InputError, KunrenWarning
+from kunren.models.folder import infer_family, load_tokenizer
 from kunren.models.load import (
     Head,
     Loaded,
     choose_device,
     choose_dtype,
     has_bf16,
-    infer_family,
     load,
-    load_tokenizer,
     load_weights,
 )
 from kunren.models.packages import DEFAULT

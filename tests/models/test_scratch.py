@@ -15,7 +15,8 @@ from kunren.config.schema import ModelConfig
 from kunren.errors import InputError
 from kunren.models import cache, scratch, sources
 from kunren.models.causal import Causal
-from kunren.models.load import Head, infer_family, load
+from kunren.models.folder import infer_family
+from kunren.models.load import Head, load
 from kunren.progress import Silent
 from kunren.types import Item, Message
 

@@ -18,6 +18,7 @@ from kunren.messages import Language, text, use_language
 
 COMMANDS = {
     "init": "kunren.cli.init:command",
+    "check": "kunren.cli.check:command",
     "run": "kunren.cli.run:command",
     "report": "kunren.cli.report:command",
     "compare": "kunren.cli.compare:command",

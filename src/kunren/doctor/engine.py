@@ -18,7 +18,11 @@ from kunren.records.folder import State
 
 NAME = "findings.json"
 
+BEFORE = "check.json"
+"""In a run folder: what the rules found before training, when the rows and the model were there."""
+
 _ORDER = ("critical", "warning", "info")
+_SETTLED = ("findings", "quiet", "ignored")
 
 _FINISHED = State("finished", "", "", "", 0)
 """How far a run is of which nothing says so: no guard stopped it."""
@@ -88,7 +92,24 @@ def diagnose(run_folder: Path) -> dict[str, Any]:
         InputError: not a run folder, or a file of it is broken.
     """
     facts = read_facts(run_folder)
-    return examine(Evidence.of_run(facts), (facts.config or {}).get("doctor", {}))
+    path = run_folder / BEFORE
+    before = files.read_json(path) if path.is_file() else {}
+    settled = {r["slug"] for kind in _SETTLED for r in before.get(kind, ())}
+    rules = [rule for rule in RULES if rule.slug not in settled]
+    after = examine(Evidence.of_run(facts), (facts.config or {}).get("doctor", {}), rules)
+    return _merged(before, after)
+
+
+def _merged(before: Mapping[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """What was found before training and after it; a rule never applied keeps its first reason."""
+    for kind in _SETTLED:
+        after[kind] = [*before.get(kind, ()), *after[kind]]
+    after["findings"].sort(key=lambda finding: _ORDER.index(finding["severity"]))
+    reasons = {rule["slug"]: rule["reason"] for rule in before.get("skipped", ())}
+    after["skipped"] = [
+        rule | {"reason": reasons.get(rule["slug"], rule["reason"])} for rule in after["skipped"]
+    ]
+    return after
 
 
 def write_findings(run_folder: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from kunren.doctor.course import Course, of_run
 from kunren.evaluation.score import metric_name
 from kunren.messages import text
-from kunren.records import trainlog
+from kunren.records import files, trainlog
 from kunren.records.facts import Facts
 from kunren.records.folder import State
 from kunren.records.predictions import Answer, Predicted
@@ -83,6 +83,23 @@ def _config(facts: Facts) -> Mapping[str, Any]:
 def _settings(facts: Facts) -> Mapping[str, Any]:
     """The config, empty where there is none: for the patch of a finding that stands without it."""
     return facts.config or {}
+
+
+def _added(facts: Facts) -> int:
+    """How many tokens were added to the vocabulary."""
+    if facts.manifest is None:
+        raise Missing("manifest")
+    told = (facts.manifest.get("model") or {}).get("added_tokens") or {}
+    return int(told.get("count", 0))
+
+
+def _adapter(facts: Facts) -> Mapping[str, Any]:
+    """PEFT's own description of the saved adapter."""
+    path = facts.path / "model" / "adapter_config.json"
+    if not path.is_file():
+        raise Missing("adapter")
+    said: Mapping[str, Any] = files.read_json(path)
+    return said
 
 
 def _metrics(facts: Facts) -> Mapping[str, Any]:
@@ -218,6 +235,8 @@ def _course(facts: Facts) -> Course:
 EVIDENCE: dict[str, Callable[[Facts], Any]] = {
     "config": _config,
     "settings": _settings,
+    "added": _added,
+    "adapter": _adapter,
     "metrics": _metrics,
     "answers": _answers,
     "tuned": _tuned,

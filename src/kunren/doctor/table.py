@@ -70,7 +70,25 @@ DATA = (
 )
 """What the rows and their split tell; known before training."""
 
-MODEL: tuple[Rule, ...] = ()
+MODEL: tuple[Rule, ...] = (
+    Rule("M001", "vocabulary-mismatch", "model_tokens:vocabulary_mismatch"),
+    Rule("M002", "label-roundtrip", "model_tokens:label_roundtrip"),
+    Rule("M003", "empty-loss-mask", "model_tokens:empty_loss_mask"),
+    Rule("M004", "padding-in-loss", "model_tokens:padding_in_loss"),
+    Rule("M005", "end-of-turn-untrained", "model_tokens:end_of_turn_untrained"),
+    Rule("M006", "pad-is-eos", "model_tokens:pad_is_eos"),
+    Rule("M007", "untrained-tokens", "model_added:untrained_tokens"),
+    Rule("M008", "unsaved-tokens", "model_added:unsaved_tokens"),
+    Rule("M009", "fp16-new-tokens", "model_added:fp16_new_tokens"),
+    Rule("M010", "focal-with-smoothing", "model_settings:focal_with_smoothing"),
+    Rule("M011", "learning-rate", "model_settings:rate_out_of_range"),
+    Rule("M012", "long-warmup", "model_settings:long_warmup"),
+    Rule("M013", "many-weights", "model_settings:many_weights"),
+    Rule("M014", "no-chat-template", "model_reading:no_chat_template"),
+    Rule("M015", "template-mismatch", "model_reading:template_mismatch"),
+    Rule("M016", "truncation", "model_reading:truncation"),
+    Rule("M017", "loose-limit", "model_reading:loose_limit"),
+)
 """What config, tokenizer and model tell together; known before any weight is loaded."""
 
 TRAINING = (

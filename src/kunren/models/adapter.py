@@ -13,6 +13,7 @@ from typing import Any
 from kunren.config.schema import ModelConfig, TuningConfig
 from kunren.errors import InputError, KunrenWarning, Problem
 from kunren.messages import text
+from kunren.models.folder import load_tokenizer
 from kunren.models.load import (
     Head,
     Loaded,
@@ -21,10 +22,10 @@ from kunren.models.load import (
     choose_device,
     choose_dtype,
     load,
-    load_tokenizer,
     load_weights,
 )
 from kunren.models.lora import tend_rows, with_lora
+from kunren.models.outline import trains_embeddings
 from kunren.models.quiet import quiet
 from kunren.models.tokenizer_files import save_tokenizer
 from kunren.models.vocabulary import (
@@ -43,17 +44,6 @@ RECORD_FILE = "kunren_model.json"
 
 _HASHES = ("weights_sha256", "gguf_sha256")
 """What a model's provenance may have that tells whether its weights are the same."""
-
-
-def trains_embeddings(tuning: TuningConfig, new_tokens: Sequence[int], pretrained: bool) -> bool:
-    """Whether full tuning moves the token embeddings.
-
-    Where the config leaves it open: if tokens were added, which have learnt nothing yet, or if the
-    model was not pretrained.
-    """
-    if tuning.train_embeddings is None:
-        return bool(new_tokens) or not pretrained
-    return tuning.train_embeddings
 
 
 def prepare(

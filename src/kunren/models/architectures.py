@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 _CAUSAL = ("ForCausalLM", "LMHeadModel", "LMHead")
+_FILLS_GAPS = "ForMaskedLM"
 _ENCODER = (
-    "ForMaskedLM", "ForPreTraining", "ForNextSentencePrediction", "ForSequenceClassification",
+    "ForPreTraining", "ForNextSentencePrediction", "ForSequenceClassification",
     "ForTokenClassification", "ForQuestionAnswering", "ForMultipleChoice",
 )  # fmt: skip
 
@@ -18,14 +19,17 @@ def family_of(config: Mapping[str, Any]) -> str | None:
     The class that the weights were saved as decides; a class without a head (``BertModel``) or none
     leaves it to transformers' tables of what each kind of model is used for.
     """
-    from transformers.models.auto import modeling_auto as known
-
     model_type = config.get("model_type")
     names: list[str] = config.get("architectures") or []
     if config.get("is_encoder_decoder"):
         return "seq2seq"
     if any(name.endswith(_CAUSAL) for name in names):
         return "causal"
+    if any(name.endswith(_FILLS_GAPS) for name in names):
+        return "encoder"  # no encoder-decoder has a class of that name
+    # The tables import torch, so what a name tells is asked first.
+    from transformers.models.auto import modeling_auto as known
+
     if model_type in known.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
         return "seq2seq"
     if any(name.endswith(_ENCODER) for name in names):

@@ -162,6 +162,12 @@ class Causal:
         pieces = _pieces(self.tokenizer, [*context, Message("assistant", "")])
         return [i for ids, _ in _tokenize(self.tokenizer, [pieces[:-1]])[0] for i in ids]
 
+    def openings(self, context: Sequence[Message]) -> tuple[str, str]:
+        """What stands before an answer: in training, and where the template is asked for it."""
+        pieces = _pieces(self.tokenizer, [*context, Message("assistant", "")])[:-1]
+        asked = render(self.tokenizer, context, add_generation_prompt=True)
+        return "".join(said for said, _ in pieces), asked
+
     def prompts(self, items: Sequence[Item]) -> list[list[int]]:
         """``prompt`` of every item's context."""
         rows = [

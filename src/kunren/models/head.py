@@ -7,11 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from kunren.errors import InputError, Problem
-
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
     from kunren.models.load import Head
 
 
@@ -73,30 +69,3 @@ def pass_through(model: Any, new: Collection[str]) -> None:
             torch.nn.init.eye_(layer.weight)
             if layer.bias is not None:
                 torch.nn.init.zeros_(layer.bias)
-
-
-def set_padding(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Agree on a token to fill up with, on the right, in the model's config and the tokenizer.
-
-    A causal model with a classification head reads its answer at the last token that is not the
-    padding token, so that must never be what a text ends with. The model's own choice, then the
-    tokenizer's, then another special token that texts do not end with, that for unknown words last:
-    never a word, nor a new token, which would need an embedding.
-
-    Raises:
-        InputError: the tokenizer has no such token.
-    """
-    config = model.config.get_text_config()
-    rows = model.get_input_embeddings().num_embeddings
-    end = (tokenizer("あ")["input_ids"] or [None])[-1]
-    special = tokenizer.all_special_ids
-    first = [getattr(config, "pad_token_id", None), tokenizer.pad_token_id, tokenizer.eos_token_id]
-    order = [n for n in (*first, *special) if n != tokenizer.unk_token_id]
-    candidates = [*order, tokenizer.unk_token_id]
-    pad = next((n for n in candidates if n in special and n < rows and n != end), None)
-    if pad is None:
-        raise InputError(Problem("model.no-padding"))
-    config.pad_token_id = pad
-    if tokenizer.pad_token_id != pad:
-        tokenizer.pad_token = tokenizer.convert_ids_to_tokens(pad)
-    tokenizer.padding_side = "right"

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,13 +16,13 @@ from kunren.config.schema import ModelConfig
 from kunren.errors import InputError, KunrenWarning, Problem
 from kunren.messages import text
 from kunren.models import family_class
-from kunren.models.architectures import family_of
-from kunren.models.cache import home
 from kunren.models.chat_template import ensure_chat_template, stop_at_turns
-from kunren.models.convert import SOURCE_FILE
-from kunren.models.head import describe, in_head, renew_output, set_padding
+from kunren.models.folder import fitting_family, infer_family, load_tokenizer, made_here, unusable
+from kunren.models.head import describe, in_head, renew_output
+from kunren.models.padding import set_padding
 from kunren.models.quiet import quiet
 from kunren.models.sources import kind_of, locate
+from kunren.models.vocabulary import needed_beyond
 from kunren.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -34,8 +32,6 @@ Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 _BF16_IN_HARDWARE = ("avx512_bf16", "amx_bf16")
 _NEW_WEIGHTS_SEED = 0
-_DICTIONARIES = {"ipadic": "ipadic", "unidic_lite": "unidic-lite", "unidic": "unidic"}
-"""MeCab dictionaries that tokenizers name: module → the package that pip knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,22 +110,6 @@ def choose_dtype(device: torch.device, precision: Precision) -> torch.dtype:
     return torch.bfloat16
 
 
-def infer_family(folder: Path) -> str:
-    """The family that a model's config.json speaks of; no weights are read.
-
-    What the weights were saved as decides, or else the kind of model: encoder-decoders are seq2seq,
-    models that were trained to fill gaps or that have a classification head are encoders, and those
-    trained to go on are causal.
-
-    Raises:
-        InputError: it cannot be told, and model.family must say it.
-    """
-    family = family_of(_config_json(folder))
-    if family is None:
-        raise InputError(Problem("model.family-unknown", None, {"path": folder}))
-    return family
-
-
 def load(
     config: ModelConfig,
     precision: Precision = "auto",
@@ -152,7 +132,7 @@ def load(
     """
     shown = progress or Silent()
     folder = folder or locate(config, shown)
-    family = _fitting_family(config, folder)
+    family = fitting_family(config, folder)
     config = config.model_copy(update={"family": family})
     with shown.stage(text("model.loading"), 2) as task:
         tokenizer = load_tokenizer(folder, config)
@@ -181,27 +161,6 @@ def load(
     if new:
         provenance["new_weights"] = new
     return Loaded(model, tokenizer, device, dtype, config.id, provenance)
-
-
-def load_tokenizer(folder: Path, config: ModelConfig) -> PreTrainedTokenizerBase:
-    """The tokenizer in a folder.
-
-    Raises:
-        InputError: it cannot be read, or a package that it needs is not installed.
-    """
-    from transformers import AutoTokenizer
-
-    try:
-        with quiet():
-            tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-                folder, trust_remote_code=config.trust_remote_code
-            )
-    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
-        if isinstance(error, ImportError) and (packages := _missing_mecab(folder)):
-            fields: dict[str, object] = {"path": folder, "packages": " ".join(packages)}
-            raise InputError(Problem("model.needs-mecab", None, fields)) from error
-        raise _unusable("model.tokenizer-unusable", folder, error) from error
-    return tokenizer
 
 
 def load_weights(folder: Path, config: ModelConfig, dtype: torch.dtype) -> Any:
@@ -250,7 +209,7 @@ def _read_weights(
             if not known:
                 new |= renew_output(model)
     except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
-        raise _unusable("model.unusable", folder, error) from error
+        raise unusable("model.unusable", folder, error) from error
     problems = _weight_problems(report, model, folder, new)
     if problems:
         raise InputError(problems)
@@ -268,15 +227,13 @@ def check_vocabulary(model: Any, tokenizer: PreTrainedTokenizerBase, folder: Pat
             was given tokens, but the weights were not.
     """
     rows = model.get_input_embeddings().num_embeddings
-    beyond = {token: number for token, number in tokenizer.get_vocab().items() if number >= rows}
-    template = str(tokenizer.chat_template or "")
-    used = [t for t in beyond if t in tokenizer.all_special_tokens or t in template]
+    known, used = needed_beyond(tokenizer, rows)
     if used:
         fields: dict[str, object] = {
             "path": folder,
-            "tokens": max(beyond.values()) + 1,
+            "tokens": known,
             "rows": rows,
-            "names": " ".join(sorted(used)[:5]),
+            "names": " ".join(used[:5]),
         }
         raise InputError(Problem("model.vocabulary-mismatch", None, fields))
 
@@ -306,46 +263,6 @@ def _weight_problems(
     return problems
 
 
-def _config_json(folder: Path) -> dict[str, Any]:
-    try:
-        said: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(Problem("model.no-config", None, {"path": folder})) from error
-    except ValueError as error:
-        raise InputError(Problem("model.broken-config", None, {"path": folder})) from error
-    return said
-
-
-def _fitting_family(config: ModelConfig, folder: Path) -> str:
-    """The config's family, if the model can be used as one; a causal model also as an encoder."""
-    if config.family is None:
-        return infer_family(folder)
-    own = family_of(_config_json(folder))
-    if own in (None, config.family) or (own, config.family) == ("causal", "encoder"):
-        return config.family
-    families = "causal / encoder" if own == "causal" else own
-    fields: dict[str, object] = {"path": folder, "family": config.family, "families": families}
-    raise InputError(Problem("model.family-unfit", None, fields))
-
-
-def _missing_mecab(folder: Path) -> list[str]:
-    """What has to be installed for a tokenizer that splits words with MeCab."""
-    path = folder / "tokenizer_config.json"
-    said = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    if said.get("word_tokenizer_type") != "mecab":
-        return []
-    dictionary = (said.get("mecab_kwargs") or {}).get("mecab_dic", "unidic_lite")
-    needed = {"fugashi": "fugashi"}
-    if dictionary in _DICTIONARIES:
-        needed[dictionary] = _DICTIONARIES[dictionary]
-    return [package for module, package in needed.items() if find_spec(module) is None]
-
-
-def _unusable(code: str, folder: Path, error: Exception) -> InputError:
-    said = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    return InputError(Problem(code, None, {"path": folder, "reason": said}))
-
-
 def _origin(config: ModelConfig, folder: Path) -> dict[str, object]:
     kind = kind_of(config.id)
     origin: dict[str, object] = {"id": config.id, "kind": kind}
@@ -354,11 +271,8 @@ def _origin(config: ModelConfig, folder: Path) -> dict[str, object]:
         origin |= {"revision": config.revision or "main", "commit": folder.name}
     if kind == "folder":
         origin["weights_sha256"] = _weights_hash(folder)
-    note = folder / SOURCE_FILE
-    if folder.is_relative_to(home()) and note.is_file():  # kunren's own, not a stranger's
-        recorded: dict[str, object] = json.loads(note.read_text(encoding="utf-8"))
-        origin |= {k: v for k, v in recorded.items() if k not in ("source", "architecture")}
-    return origin
+    recorded = made_here(folder)
+    return origin | {k: v for k, v in recorded.items() if k not in ("source", "architecture")}
 
 
 def _weights_hash(folder: Path) -> str:

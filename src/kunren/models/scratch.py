@@ -187,15 +187,7 @@ def build(name: str, texts: Sequence[str], progress: Progress | None = None) -> 
     if not any(texts):
         raise InputError(Problem("scratch.not-kept", None, {"name": name}))
     shown = progress or Silent()
-    read = json.dumps([*texts], ensure_ascii=False).encode(errors="surrogatepass")
-    source = {
-        "source": "scratch",
-        "name": name,
-        "pretrained": False,
-        "texts_sha256": hashlib.sha256(read).hexdigest(),
-    }
-    said = json.dumps([source, SCRATCH_VERSION])
-    key = f"scratch-{name}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"
+    source = _source(name, texts)
 
     def make(folder: Path, _scraps: Path) -> None:
         with shown.stage(text("scratch.building", name=name), 2) as task, quiet():
@@ -209,7 +201,23 @@ def build(name: str, texts: Sequence[str], progress: Progress | None = None) -> 
             json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
         )
 
-    return make_once(key, make, 100_000_000, shown)
+    return make_once(key(name, texts), make, 100_000_000, shown)
+
+
+def key(name: str, texts: Sequence[str]) -> str:
+    """Name of the folder in the cache of a model for these texts."""
+    said = json.dumps([_source(name, texts), SCRATCH_VERSION])
+    return f"scratch-{name}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"
+
+
+def _source(name: str, texts: Sequence[str]) -> dict[str, object]:
+    read = json.dumps([*texts], ensure_ascii=False).encode(errors="surrogatepass")
+    return {
+        "source": "scratch",
+        "name": name,
+        "pretrained": False,
+        "texts_sha256": hashlib.sha256(read).hexdigest(),
+    }
 
 
 def _tokenizer(made: Scratch, texts: Sequence[str]) -> PreTrainedTokenizerBase:

@@ -20,7 +20,7 @@ from kunren.config.schema import ModelConfig
 from kunren.errors import InputError, Problem
 from kunren.messages import text
 from kunren.models import scratch
-from kunren.models.cache import make_once
+from kunren.models.cache import make_once, place
 from kunren.models.convert import CONVERTER_VERSION, convert
 from kunren.models.gguf_header import is_gguf
 from kunren.models.packages import DEFAULT, PREFIX, fetch, package
@@ -101,6 +101,35 @@ def locate(model: ModelConfig, progress: Progress | None = None, texts: Sequence
             return _from_hub(model, shown)
 
 
+def at_hand(model: ModelConfig, texts: Sequence[str] = ()) -> Path | None:
+    """The folder with the model's config and tokenizer, if it is on this machine already.
+
+    Args:
+        model: one that ``check`` finds nothing wrong with.
+        texts: see ``locate``.
+    """
+    match kind_of(model.id):
+        case "package":
+            return package(model.id.removeprefix(PREFIX)).cached
+        case "scratch":
+            found = place(scratch.key(model.id.removeprefix(scratch.PREFIX), texts))
+            return found if found.is_dir() else None
+        case "gguf":
+            found = place(_key(_path(model.id))[0])
+            return found if found.is_dir() else None
+        case "folder":
+            return _path(model.id).absolute()
+        case "hub":
+            from huggingface_hub import try_to_load_from_cache
+
+            config = try_to_load_from_cache(model.id, "config.json", revision=model.revision)
+            if not isinstance(config, str):
+                return None
+            folder = Path(config).parent
+            names = {path.name for path in folder.iterdir()}
+            return folder if names.intersection(_TOKENIZER_FILES) else None
+
+
 def _path(model_id: str) -> Path:
     return Path(model_id).expanduser()
 
@@ -152,10 +181,7 @@ def _check_hub(model: ModelConfig) -> list[Problem]:
 
 
 def _converted(path: Path, progress: Progress) -> Path:
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    said = json.dumps([sha256, CONVERTER_VERSION])
-    key = f"{path.stem.lstrip('.')}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"
+    key, sha256 = _key(path)
     record = {"source": path.name, "gguf_sha256": sha256}
 
     def make(folder: Path, scraps: Path) -> None:
@@ -163,6 +189,14 @@ def _converted(path: Path, progress: Progress) -> Path:
 
     # The copy without vocabulary, and bfloat16 weights, which are four times what 4 bits were.
     return make_once(key, make, 5 * path.stat().st_size, progress)
+
+
+def _key(path: Path) -> tuple[str, str]:
+    """A GGUF file's folder in the cache, and its SHA-256."""
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    said = json.dumps([sha256, CONVERTER_VERSION])
+    return f"{path.stem.lstrip('.')}-{hashlib.sha256(said.encode()).hexdigest()[:12]}", sha256
 
 
 def _from_folder(model: ModelConfig, progress: Progress) -> Path:

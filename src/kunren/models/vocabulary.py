@@ -80,15 +80,7 @@ def extend(loaded: Loaded, tokens: Sequence[str]) -> Added:
     rows. Nothing is drawn at random, so the same base always gives the same model.
     """
     tokenizer: Any = loaded.tokenizer
-    wanted = [token for token in dict.fromkeys(tokens) if token.strip()]
-    known = tokenizer.get_vocab()
-    special = _special_ids(tokenizer)
-    pieces = {token: _pieces(tokenizer, token, special) for token in wanted}
-    _add(tokenizer, [token for token in wanted if not _is_one_token(tokenizer, token)])
-    # A new token can be the beginning of one that was whole until now: 👨 of 👨‍👩‍👧.
-    _add(tokenizer, [token for token in wanted if not _is_one_token(tokenizer, token)])
-    now = tokenizer.get_vocab()
-    new = sorted((now[token], token) for token in wanted if token in now and token not in known)
+    new, pieces = teach(tokenizer, tokens)
     base_rows = embedding_rows(loaded.model)
     _grow(loaded.model, {number: pieces[token] for number, token in new})
     return Added(
@@ -101,6 +93,45 @@ def extend(loaded: Loaded, tokens: Sequence[str]) -> Added:
         base_embedding_rows=base_rows,
         tied=is_tied(loaded.model),
     )
+
+
+def teach(
+    tokenizer: Any, tokens: Sequence[str]
+) -> tuple[list[tuple[int, str]], dict[str, list[int]]]:
+    """The part of ``extend`` that needs no model: add the tokens to the tokenizer, in place.
+
+    Returns:
+        The new tokens with their ids, by id; and the ids of each token's former pieces.
+    """
+    wanted = [token for token in dict.fromkeys(tokens) if token.strip()]
+    if not wanted:
+        return [], {}  # a vocabulary of 262,144 takes its time to list
+    known = tokenizer.get_vocab()
+    special = special_ids(tokenizer)
+    pieces = {token: _pieces(tokenizer, token, special) for token in wanted}
+    _add(tokenizer, [token for token in wanted if not _is_one_token(tokenizer, token)])
+    # A new token can be the beginning of one that was whole until now: 👨 of 👨‍👩‍👧.
+    _add(tokenizer, [token for token in wanted if not _is_one_token(tokenizer, token)])
+    now = tokenizer.get_vocab()
+    new = sorted((now[token], token) for token in wanted if token in now and token not in known)
+    return new, pieces
+
+
+def needed_beyond(tokenizer: Any, rows: int) -> tuple[int, list[str]]:
+    """Tokens that will be used and have no embedding: special ones, and those in the template.
+
+    Args:
+        tokenizer: of the model.
+        rows: how many embeddings the model has.
+
+    Returns:
+        One more than the highest id that the tokenizer knows; and those tokens.
+    """
+    vocabulary = tokenizer.get_vocab()
+    beyond = {token for token, number in vocabulary.items() if number >= rows}
+    template, special = str(tokenizer.chat_template or ""), set(tokenizer.all_special_tokens)
+    needed = sorted(t for t in beyond if t in special or t in template)
+    return max(vocabulary.values(), default=-1) + 1, needed
 
 
 def restore(loaded: Loaded, added: Added, fields: Mapping[str, object]) -> None:
@@ -156,7 +187,7 @@ def check_round_trip(
         At most one problem of each kind, naming all the labels: those that come back changed or
         hold unknown characters, and those that hold a special token, which decoding drops.
     """
-    dropped, unknown = _special_ids(tokenizer), tokenizer.unk_token_id
+    dropped, unknown = special_ids(tokenizer), tokenizer.unk_token_id
     special, changed = [], []
     for label in dict.fromkeys(labels):
         ids = _encode(tokenizer, label)
@@ -293,7 +324,7 @@ def _comes_back(tokenizer: Any, answer: str, special: set[int]) -> bool:
     return "".join(_decode(tokenizer, ids).split()) == "".join(answer.split())
 
 
-def _special_ids(tokenizer: Any) -> set[int]:
+def special_ids(tokenizer: Any) -> set[int]:
     """Ids that decoding drops, and that of the unknown token."""
     added = {n for n, token in tokenizer.added_tokens_decoder.items() if token.special}
     unknown = tokenizer.unk_token_id

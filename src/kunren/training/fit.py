@@ -29,6 +29,7 @@ from kunren.training.optimizer import MasterAdamW
 from kunren.training.rates import learning_rate
 from kunren.training.recorder import Evaluate, Recorder, metric_missing, rectangular
 from kunren.training.scaling import LossScale, autocast_fp16
+from kunren.training.steps import per_epoch
 from kunren.types import AnyExample
 
 
@@ -133,8 +134,7 @@ def fit(
         callbacks=[guard],
     )
     trainer.remove_callback(PrinterCallback)
-    steps = len(trainer.get_train_dataloader())
-    steps = config.epochs * -(-steps // config.gradient_accumulation)
+    steps = config.epochs * per_epoch(len(trainer.get_train_dataloader()), config)
     with progress.stage(text("train.stage"), steps) as bar:
         record = Recorder(trainer, model, made.loss, guard, config, folder, bar, evaluate)
         if found:
