@@ -94,7 +94,7 @@ def dump(config: Config, folder: Path | None = None, into: Path | None = None) -
         if (folder / Path(values["model"]["id"]).expanduser()).exists():
             values["model"]["id"] = _moved(values["model"]["id"], folder, into)
     sections = [
-        yaml.dump({key: value}, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=100)
+        yaml.dump({key: value}, Dumper=Dumper, allow_unicode=True, sort_keys=False, width=100)
         for key, value in values.items()
     ]
     return f"# {text('config.header')}\n" + "\n".join(sections)
@@ -197,7 +197,7 @@ def _moved(path: str, folder: Path, into: Path) -> str:
     return Path(os.path.relpath(target, place)).as_posix()
 
 
-class _Dumper(yaml.SafeDumper):
+class Dumper(yaml.SafeDumper):
     """Quotes the strings that our reader, unlike PyYAML's, would not read as strings."""
 
 
@@ -206,4 +206,4 @@ def _string(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 
-_Dumper.add_representer(str, _string)
+Dumper.add_representer(str, _string)
