@@ -52,11 +52,12 @@ def patch(written: str, changes: Mapping[str, Any]) -> Patched:
 
 def flow(value: object) -> str:
     """A value on one line, as a person writes it into YAML: ``[✨, 📚]``, ``{seed: 1}``."""
+    # In a list, so that it is quoted as it must be within brackets.
     said = yaml.dump(
-        value, Dumper=Dumper, allow_unicode=True, sort_keys=False, default_flow_style=True,
+        [value], Dumper=Dumper, allow_unicode=True, sort_keys=False, default_flow_style=True,
         width=float("inf"),
     )  # fmt: skip
-    return said.removesuffix("\n").removesuffix("\n...").rstrip()
+    return said.strip()[1:-1]
 
 
 def _with(values: Any, keys: list[str], value: object) -> dict[str, Any]:
