@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +18,7 @@ from kunren.config.load import DATA_PATHS, dump
 from kunren.config.load import load as load_config
 from kunren.config.schema import Config
 from kunren.data.split import rarer_than_folds
-from kunren.errors import InputError, Problem
+from kunren.errors import InputError, Problem, TrainingStopped
 from kunren.evaluation.rounds import Round
 from kunren.messages import text
 from kunren.models import family_class
@@ -50,7 +50,43 @@ def run(config: Path, overrides: Sequence[str], output: Path, progress: Progress
         TrainingStopped: training met a non-finite loss or gradient, or the saved model is not the
             one that was trained.
     """
-    plan = prepare(load_config(config, overrides))
+    made, ready = _begin(prepare(load_config(config, overrides)), output, progress, {})
+    with made.watched():
+        return _Experiment(ready.plan, made, progress).carry_out(ready)
+
+
+def train(
+    plan: Plan, output: Path, progress: Progress, begin_with: Mapping[str, str], aside: str
+) -> tuple[Path, TrainingStopped | None]:
+    """Train, and leave the run where ``resume`` goes on: no test row has been answered.
+
+    Args:
+        plan: of one split.
+        output: where the run folder is made.
+        progress: shown its stages.
+        begin_with: further files of the run folder, name → text.
+        aside: why the run ends here, for its record.
+
+    Returns:
+        The run folder, and what stopped the training if a guard did.
+
+    Raises:
+        InputError: the model cannot be had, or does not fit; nothing has been written.
+    """
+    made, ready = _begin(plan, output, progress, begin_with)
+    try:
+        with made.watched():
+            _Experiment(ready.plan, made, progress).train(ready)
+    except TrainingStopped as stopped:
+        return made.path, stopped
+    made.pause(aside)
+    return made.path, None
+
+
+def _begin(
+    plan: Plan, output: Path, progress: Progress, begin_with: Mapping[str, str]
+) -> tuple[Run, Ready]:
+    """Load the model and make the run folder."""
     if plan.filtered.steps:
         progress.say("\n".join(filters.lines(plan.filtered)))
     rare = _rarer_than_folds(plan)
@@ -58,13 +94,12 @@ def run(config: Path, overrides: Sequence[str], output: Path, progress: Progress
         progress.say(str(rare))
     ready = make_ready(plan, progress)
     plan = ready.plan
-    begin_with = {
+    files = {
         "config.yaml": dump(plan.config, plan.folder, output / plan.config.name),
         "work/split.json": json.dumps(plan.fingerprint),
     }
-    made = Run.create(output, plan.config.name, datetime.now().astimezone().date(), begin_with)
-    with made.watched():
-        return _Experiment(plan, made, progress).carry_out(ready)
+    today = datetime.now().astimezone().date()
+    return Run.create(output, plan.config.name, today, {**files, **begin_with}), ready
 
 
 def _rarer_than_folds(plan: Plan) -> Problem | None:
@@ -149,6 +184,12 @@ class _Experiment:
                 else:
                     repeated.setdefault(f"{system}_seed{place.seed}", []).extend(predictions)
         return self._record(said, repeated, rounds, trials)
+
+    def train(self, ready: Ready) -> None:
+        """Do the first training, and nothing that needs the test rows' answers."""
+        trial = Trial(self._plan, self._places()[0], self._run, self._progress)
+        trial.train(ready)
+        self._write_manifest([trial])
 
     @property
     def _folded(self) -> bool:

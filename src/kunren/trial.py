@@ -84,6 +84,10 @@ class Trial:
         tuned = self._tuned()
         return ({"base": base} | tuned | self._baselines()) if self._place.asks_others else tuned
 
+    def train(self, ready: Ready) -> None:
+        """Only train, if that is not done yet; ``ready`` is used up."""
+        self._train(ready)
+
     @property
     def training(self) -> dict[str, Any] | None:
         """How training went, and what of it the manifest tells of the model; None: not yet."""

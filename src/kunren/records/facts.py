@@ -35,6 +35,7 @@ class Facts:
         predictions: rows of ``predictions.jsonl``.
         findings: ``findings.json``.
         task: what was asked of the saved model.
+        repair: ``repair.json``, how ``kunren run --fix`` came to this run.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class Facts:
     predictions: Sequence[Predicted] | None
     findings: Mapping[str, Any] | None
     task: Mapping[str, Any] | None
+    repair: Mapping[str, Any] | None = None
 
     @property
     def answers(self) -> Answers:
@@ -98,6 +100,7 @@ def read_facts(folder: Path) -> Facts:
         predictions=read(predictions.NAME, predictions.read_predictions),
         findings=read("findings.json", files.read_json),
         task=read(f"model/{task_file.NAME}", files.read_json),
+        repair=read("repair.json", files.read_json),
     )
     if problems:
         raise InputError(problems)

@@ -11,13 +11,14 @@ from kunren.evaluation.score import verdict_sentence
 from kunren.messages import text
 from kunren.records.facts import Facts
 from kunren.records.trainlog import by_epoch
-from kunren.report import advice, course, data, errors, results, samples, setup
+from kunren.report import advice, course, data, errors, repair, results, samples, setup
 from kunren.report.format import Table
 from kunren.report.setup import Pairs
 
 FILES = (
     "config.yaml", "manifest.json", "train_log.csv", "eval_metrics.json", "predictions.jsonl",
-    "predictions_sample.jsonl", "comparison.csv", "findings.json", "report.html", "charts", "model",
+    "predictions_sample.jsonl", "comparison.csv", "findings.json", "repair.json",
+    "report.html", "charts", "model",
 )  # fmt: skip
 
 
@@ -47,6 +48,8 @@ class Summary:
     results_notes: Sequence[str]
     training: Table | None
     training_said: str | None
+    repair: Table | None
+    repair_said: Sequence[str]
     good: Table | None
     bad: Table | None
     decodings: Table | None
@@ -94,6 +97,8 @@ def summarise(facts: Facts) -> Summary:
         results_notes=results.notes(metrics, facts.predictions or ()) if metrics else (),
         training=course.table(facts, epochs),
         training_said=course.said(facts, epochs),
+        repair=repair.table(facts),
+        repair_said=repair.said(facts),
         good=samples.good(rows),
         bad=samples.bad(rows),
         decodings=decodings[1] if decodings else None,
