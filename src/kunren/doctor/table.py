@@ -45,6 +45,7 @@ TRAINING = (
     Rule("T001", "non-finite", "training:non_finite"),
     Rule("T002", "overfitting", "training:overfitting"),
     Rule("T003", "still-improving", "training:still_improving"),
+    Rule("T030", "validation-collapse", "training_live:validation_collapse"),
 )
 """What the course of training tells."""
 

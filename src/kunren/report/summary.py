@@ -17,8 +17,8 @@ from kunren.report.setup import Pairs
 
 FILES = (
     "config.yaml", "manifest.json", "train_log.csv", "eval_metrics.json", "predictions.jsonl",
-    "predictions_sample.jsonl", "comparison.csv", "findings.json", "repair.json",
-    "report.html", "charts", "model",
+    "predictions_sample.jsonl", "comparison.csv", "findings.json", "guards.json",
+    "repair.json", "report.html", "charts", "model",
 )  # fmt: skip
 
 
