@@ -220,7 +220,7 @@ def test_an_empty_loss_mask_stops_a_run_before_it_begins(
 
     ready = make_ready(prepare(load(tiny, ())), Silent())
     (first, *rest) = ready.examples["train"]
-    cut = replace(first, trained=(False,) * len(first.input_ids))  # type: ignore[call-arg]
+    cut = replace(first, trained=(False,) * len(first.input_ids))  # type: ignore[arg-type]
     broken = replace(ready, examples={**ready.examples, "train": [cut, *rest]})
     with pytest.raises(InputError) as error:
         check.before_training(broken)

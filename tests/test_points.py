@@ -108,6 +108,10 @@ def test_a_point_runs_from_its_yaml_to_its_record(
     task: str, family: str, tuning: str, write: Write, tmp_path: Path
 ) -> None:
     result = experiment.run(write(task, family, tuning), (), tmp_path / "out", Silent())
+    if task != "answer":
+        guards = json.loads((result.folder / "guards.json").read_text("utf-8"))
+        assert guards["notices"] == []  # a healthy training is not talked about
+        assert [answer["epoch"] for answer in guards["answers"]] == [1, 2]
     metrics = json.loads((result.folder / "eval_metrics.json").read_text("utf-8"))
     assert metrics["primary"] == PRIMARY[task]
     for system in ("base", "tuned"):

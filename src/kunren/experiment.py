@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +21,7 @@ from kunren.config.schema import Config
 from kunren.data import overlap
 from kunren.data.split import rarer_than_folds
 from kunren.doctor import engine
-from kunren.errors import InputError, Problem
+from kunren.errors import InputError, Problem, TrainingStopped
 from kunren.evaluation.rounds import Round
 from kunren.messages import text
 from kunren.models import family_class
@@ -55,7 +55,43 @@ def run(config: Path, overrides: Sequence[str], output: Path, progress: Progress
     """
     loaded = load_config(config, overrides)
     earlier = _earlier(loaded)
-    plan = prepare(loaded)
+    made, ready = _begin(prepare(loaded), output, progress, earlier)
+    with made.watched():
+        return _Experiment(ready.plan, made, progress).carry_out(ready)
+
+
+def train(
+    plan: Plan, output: Path, progress: Progress, begin_with: Mapping[str, str], aside: str
+) -> tuple[Path, TrainingStopped | None]:
+    """Train, and leave the run where ``resume`` goes on: no test row has been answered.
+
+    Args:
+        plan: of one split.
+        output: where the run folder is made.
+        progress: shown its stages.
+        begin_with: further files of the run folder, name → text.
+        aside: why the run ends here, for its record.
+
+    Returns:
+        The run folder, and what stopped the training if a guard did.
+
+    Raises:
+        InputError: the model cannot be had, or does not fit; nothing has been written.
+    """
+    made, ready = _begin(plan, output, progress, begin_with)
+    try:
+        with made.watched():
+            _Experiment(ready.plan, made, progress).train(ready)
+    except TrainingStopped as stopped:
+        return made.path, stopped
+    made.pause(aside)
+    return made.path, None
+
+
+def _begin(
+    plan: Plan, output: Path, progress: Progress, begin_with: Mapping[str, str]
+) -> tuple[Run, Ready]:
+    """Look at data and config, load the model, and make the run folder."""
     if plan.filtered.steps:
         progress.say("\n".join(filters.lines(plan.filtered)))
     for warning in overlap.warnings(plan.overlaps):
@@ -69,15 +105,13 @@ def run(config: Path, overrides: Sequence[str], output: Path, progress: Progress
     for finding in found["findings"]:
         if finding["severity"] != "info":
             progress.say(text("check.line", **finding))
-    begin_with = {
+    files = {
         engine.BEFORE: json.dumps(found, ensure_ascii=False, indent=2, allow_nan=False) + "\n",
         "config.yaml": dump(plan.config, plan.folder, output / plan.config.name),
         "work/split.json": json.dumps(plan.fingerprint),
-        **earlier,
     }
-    made = Run.create(output, plan.config.name, datetime.now().astimezone().date(), begin_with)
-    with made.watched():
-        return _Experiment(plan, made, progress).carry_out(ready)
+    today = datetime.now().astimezone().date()
+    return Run.create(output, plan.config.name, today, {**files, **begin_with}), ready
 
 
 def _rarer_than_folds(plan: Plan) -> Problem | None:
@@ -189,6 +223,12 @@ class _Experiment:
                 else:
                     repeated.setdefault(f"{system}_seed{place.seed}", []).extend(predictions)
         return self._record(said, repeated, rounds, trials)
+
+    def train(self, ready: Ready) -> None:
+        """Do the first training, and nothing that needs the test rows' answers."""
+        trial = Trial(self._plan, self._places()[0], self._run, self._progress)
+        trial.train(ready)
+        self._write_manifest([trial])
 
     @property
     def _folded(self) -> bool:

@@ -12,10 +12,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kunren.config.schema import Decoding
+from kunren.errors import TrainingStopped
 from kunren.messages import text
 from kunren.models import Family, make_family
 from kunren.models.answering import Options, answer, choose_threshold, decide, writes
@@ -23,6 +25,7 @@ from kunren.plan import SPLITS, Plan
 from kunren.progress import Progress, Silent
 from kunren.progress import Task as Bar
 from kunren.ready import Ready, make_ready, pretrained, token_limit
+from kunren.records import files, guards
 from kunren.records import predictions as stored_predictions
 from kunren.records.folder import Run
 from kunren.records.task_file import TaskFile, read_task_file, write_task_file
@@ -31,6 +34,7 @@ from kunren.types import Item, Prediction
 if TYPE_CHECKING:
     from kunren.evaluation.prompted import Source
     from kunren.models.vocabulary import Added
+    from kunren.training.watch import Watch
 
 _VERIFIED_ROWS = 8
 
@@ -89,6 +93,10 @@ class Trial:
         if not self._place.asks_others:
             return tuned
         return {"base": base} | tuned | self._prompted(None) | self._baselines()
+
+    def train(self, ready: Ready) -> None:
+        """Only train, if that is not done yet; ``ready`` is used up."""
+        self._train(ready)
 
     @property
     def training(self) -> dict[str, Any] | None:
@@ -230,8 +238,10 @@ class Trial:
         from kunren.models import adapter
         from kunren.records.trainlog import NAME, write_log
         from kunren.training.fit import fit
+        from kunren.training.recorder import rectangular
 
         plan, family, added = self._plan, ready.family, ready.added
+        watch = self._watch(family)
         config, name = plan.config, str(plan.config.model.family)
         checkpoints = self._run.work / self._key("checkpoints")
         with self._stage("train"):
@@ -247,21 +257,27 @@ class Trial:
             moving, total = adapter.trainable_parameters(model)
             tuned = make_family(name, replace(family.loaded, model=model))
             weights = plan.label_weights
-            fitted = fit(
-                model,
-                name,
-                family.pad_token,
-                ready.examples["train"],
-                ready.examples["validation"],
-                config.train,
-                config.tuning,
-                checkpoints,
-                resume=True,
-                progress=self._progress,
-                evaluate=self._validation(tuned),
-                class_weights=None if weights is None else [weights[la] for la in plan.labels],
-                levels=plan.levels,
-            )
+            try:
+                fitted = fit(
+                    model,
+                    name,
+                    family.pad_token,
+                    ready.examples["train"],
+                    ready.examples["validation"],
+                    config.train,
+                    config.tuning,
+                    checkpoints,
+                    resume=True,
+                    progress=self._progress,
+                    evaluate=self._validation(tuned, watch),
+                    class_weights=None if weights is None else [weights[la] for la in plan.labels],
+                    levels=plan.levels,
+                    watch=watch,
+                )
+            except TrainingStopped:
+                # How it came to that is worth as much as the course of a training that ended well.
+                write_log(self._log_folder() / NAME, rectangular(watch.rows))
+                raise
         with self._stage("save"):
             self._save(tuned, added, self._model)
             reload = self._verified(tuned, self._model) if self._place.first else None
@@ -273,6 +289,20 @@ class Trial:
             used |= {"family": name, "reload": reload, "added_tokens": _told(added)}
             self._keep("training", {"fitted": facts, "model": used})
             shutil.rmtree(checkpoints, ignore_errors=True)
+
+    def _watch(self, family: Family) -> Watch:
+        """What looks at the training and keeps what it sees in the run folder."""
+        from kunren.training.watch import Watch
+
+        path, plan = self._log_folder() / guards.NAME, self._plan
+        head = plan.task.answers == "label" and not family.generates
+        return Watch(
+            self._progress.say,
+            partial(files.write_json, path),
+            plan.config.train.epochs,
+            len(plan.labels) if head else None,
+            files.read_json(path) if path.is_file() else None,
+        )
 
     def _log_folder(self) -> Path:
         """Where the training log goes: to the record's top, or to a folder of its own."""
@@ -304,12 +334,13 @@ class Trial:
             same = verify(tuned, target, items, self._plan.config.train.precision)
         return {"rows": same.rows, "max_difference": same.largest_difference}
 
-    def _validation(self, family: Family) -> Callable[[Any], dict[str, float]] | None:
+    def _validation(self, family: Family, watch: Watch) -> Callable[[Any], dict[str, float]] | None:
         """Task metrics on the validation rows, for the end of each epoch.
 
         Free text is written only where a metric of it decides: it takes long, and the loss is
         measured anyway.
         """
+        from kunren.evaluation.collapse import leaning
         from kunren.evaluation.score import validation_metrics
 
         plan, items = self._plan, self._plan.items["validation"]
@@ -323,6 +354,8 @@ class Trial:
                 said = answer(family, plan.task, items, plan.labels, options, bar)
             if answers == "set" and not writes(family, answers):
                 said = decide(said, plan.labels, choose_threshold(items, said, plan.labels))
+            leans = None if answers == "text" else leaning(items, said)
+            watch.evaluated(None if leans is None else asdict(leans))
             return validation_metrics(answers, items, said, plan.labels)
 
         return measure

@@ -24,19 +24,31 @@ from kunren.messages import text
 @click.option(
     "--resume", type=click.Path(path_type=Path), default=None, help=text("cli.run-resume")
 )
+@click.option("--fix", is_flag=True, help=text("cli.run-fix"))
+@click.option(
+    "--max-fixes",
+    type=click.IntRange(min=1),
+    default=None,
+    show_default="3",
+    help=text("cli.run-max-fixes"),
+)
 @format_option()
 def command(
     config: Path | None,
     overrides: tuple[str, ...],
     output: Path | None,
     resume: Path | None,
+    fix: bool,
+    max_fixes: int | None,
     format_: str,
 ) -> None:
     """Run or resume an experiment and print its result."""
     if (config is None) == (resume is None):
         raise click.UsageError(text("cli.run-needs-one"))
-    if resume is not None and (overrides or output is not None):
+    if resume is not None and (overrides or output is not None or fix):
         raise click.UsageError(text("cli.run-resume-alone"))
+    if max_fixes is not None and not fix:
+        raise click.UsageError(text("cli.run-max-fixes-alone"))
     from kunren import experiment
 
     with progress() as shown:
@@ -45,7 +57,13 @@ def command(
         else:
             assert config is not None  # noqa: S101  (exactly one of the two, see above)
             output = output or Path("outputs/experiments")
-            result = experiment.run(config, overrides, output, shown)
+            if fix:
+                from kunren import repair
+
+                most = max_fixes or repair.MAX_FIXES
+                result = repair.run(config, overrides, output, shown, most)
+            else:
+                result = experiment.run(config, overrides, output, shown)
     record = result.folder / "summary.md"
     if format_ == "json":
         emit_json(

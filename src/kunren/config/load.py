@@ -109,7 +109,7 @@ def dump(config: Config, folder: Path | None = None, into: Path | None = None) -
         if scorer is not None and (folder / Path(scorer).expanduser()).exists():
             values["evaluate"]["bertscore"] = _moved(scorer, folder, into)
     sections = [
-        yaml.dump({key: value}, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=100)
+        yaml.dump({key: value}, Dumper=Dumper, allow_unicode=True, sort_keys=False, width=100)
         for key, value in values.items()
     ]
     return f"# {text('config.header')}\n" + "\n".join(sections)
@@ -214,7 +214,7 @@ def _moved(path: str, folder: Path, into: Path) -> str:
     return Path(os.path.relpath(target, place)).as_posix()
 
 
-class _Dumper(yaml.SafeDumper):
+class Dumper(yaml.SafeDumper):
     """Quotes the strings that our reader, unlike PyYAML's, would not read as strings."""
 
 
@@ -223,4 +223,4 @@ def _string(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 
-_Dumper.add_representer(str, _string)
+Dumper.add_representer(str, _string)

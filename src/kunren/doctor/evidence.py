@@ -207,6 +207,24 @@ def _training(facts: Facts) -> Mapping[str, Any]:
     return said
 
 
+def _leanings(facts: Facts) -> Sequence[Mapping[str, Any]]:
+    """How the answers to the validation rows leaned at each evaluation of training."""
+    found: Sequence[Mapping[str, Any]] = (facts.guards or {}).get("answers", ())
+    if not found:
+        raise Missing("leanings")
+    return found
+
+
+def _trained_labels(facts: Facts) -> Mapping[str, int]:
+    """Label → training rows that have it."""
+    if facts.manifest is None:
+        raise Missing("manifest")
+    counts = facts.manifest.get("data", {}).get("labels", {})
+    if not counts:
+        raise Missing("labels")
+    return {label: count.get("train", 0) for label, count in counts.items()}
+
+
 def _state(facts: Facts) -> State:
     return facts.state
 
@@ -252,5 +270,7 @@ EVIDENCE: dict[str, Callable[[Facts], Any]] = {
     "training": _training,
     "state": _state,
     "course": _course,
+    "leanings": _leanings,
+    "trained_labels": _trained_labels,
 }
 """Name of a rule's parameter → how it is got from a run folder; may raise ``Missing``."""

@@ -108,6 +108,7 @@ TRAINING = (
     Rule("T014", "dead-tail", "training_progress:dead_tail"),
     Rule("T015", "below-chance", "training_metrics:below_chance"),
     Rule("T016", "constant-metric", "training_metrics:constant_metric"),
+    Rule("T030", "validation-collapse", "training_live:validation_collapse"),
 )
 """What the course of training tells."""
 

@@ -90,7 +90,7 @@ def check_model(model_id: str, progress: Progress) -> None:
     Raises:
         InputError: the model cannot be found, or it is an encoder-decoder.
     """
-    from kunren.models.load import infer_family
+    from kunren.models.folder import infer_family
     from kunren.models.sources import locate
 
     folder = locate(ModelConfig(id=model_id), progress)

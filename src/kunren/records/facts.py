@@ -11,7 +11,7 @@ import yaml
 
 from kunren.config.schema import LOWER_IS_BETTER
 from kunren.errors import InputError, Problem
-from kunren.records import files, predictions, task_file, trainlog
+from kunren.records import files, guards, predictions, task_file, trainlog
 from kunren.records.folder import Run, State
 from kunren.records.predictions import Predicted
 from kunren.tasks import Answers
@@ -35,6 +35,8 @@ class Facts:
         predictions: rows of ``predictions.jsonl``.
         findings: ``findings.json``.
         task: what was asked of the saved model.
+        guards: ``guards.json``, what was told while training ran.
+        repair: ``repair.json``, how ``kunren run --fix`` came to this run.
     """
 
     path: Path
@@ -46,6 +48,8 @@ class Facts:
     predictions: Sequence[Predicted] | None
     findings: Mapping[str, Any] | None
     task: Mapping[str, Any] | None
+    guards: Mapping[str, Any] | None = None
+    repair: Mapping[str, Any] | None = None
 
     @property
     def answers(self) -> Answers:
@@ -98,6 +102,8 @@ def read_facts(folder: Path) -> Facts:
         predictions=read(predictions.NAME, predictions.read_predictions),
         findings=read("findings.json", files.read_json),
         task=read(f"model/{task_file.NAME}", files.read_json),
+        guards=read(guards.NAME, files.read_json),
+        repair=read("repair.json", files.read_json),
     )
     if problems:
         raise InputError(problems)

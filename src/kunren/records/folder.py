@@ -160,6 +160,11 @@ class Run:
         self._end("finished")
         shutil.rmtree(self.path / "work", ignore_errors=True)
 
+    def pause(self, why: str) -> None:
+        """Say that nothing goes on here unless it is resumed, and let go of the lock."""
+        self._write_state(replace(self._read_state(), error=why))
+        self._end("stopped")
+
     @contextmanager
     def watched(self) -> Iterator[None]:
         """Write down how the work inside ended if it did not end well, and pass the error on."""

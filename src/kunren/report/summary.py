@@ -20,6 +20,7 @@ from kunren.report import (
     errors,
     prompted,
     register,
+    repair,
     results,
     rounds,
     samples,
@@ -33,8 +34,8 @@ from kunren.report.trust import Trust
 
 FILES = (
     "config.yaml", "manifest.json", "train_log.csv", "eval_metrics.json", "predictions.jsonl",
-    "predictions_sample.jsonl", "comparison.csv", "earlier.json", "findings.json", "report.html",
-    "charts", "model",
+    "predictions_sample.jsonl", "comparison.csv", "earlier.json", "findings.json", "guards.json",
+    "repair.json", "report.html", "charts", "model",
 )  # fmt: skip
 
 
@@ -77,6 +78,8 @@ class Summary:
     speed_said: str | None
     training: Table | None
     training_said: str | None
+    repair: Table | None
+    repair_said: Sequence[str]
     good: Table | None
     bad: Table | None
     decodings: Table | None
@@ -139,6 +142,8 @@ def summarise(facts: Facts) -> Summary:
         speed_said=prompted.speed_said(metrics) if metrics else None,
         training=course.table(facts, epochs),
         training_said=course.said(facts, epochs),
+        repair=repair.table(facts),
+        repair_said=repair.said(facts),
         good=samples.good(rows),
         bad=samples.bad(rows),
         decodings=decodings[1] if decodings else None,

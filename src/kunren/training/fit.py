@@ -30,6 +30,7 @@ from kunren.training.rates import learning_rate
 from kunren.training.recorder import Evaluate, Recorder, metric_missing, rectangular
 from kunren.training.scaling import LossScale, autocast_fp16
 from kunren.training.steps import per_epoch
+from kunren.training.watch import Watch
 from kunren.types import AnyExample
 
 
@@ -75,6 +76,7 @@ def fit(
     evaluate: Evaluate | None = None,
     class_weights: Sequence[float] | None = None,
     levels: Sequence[Sequence[int]] | None = None,
+    watch: Watch | None = None,
 ) -> Fitted:
     """Train ``model`` and leave it with the weights of its best evaluation.
 
@@ -95,6 +97,7 @@ def fit(
         class_weights: encoder: how much each of the head's labels counts.
         levels: encoder: for each upper level of a hierarchy the ancestor's number of each of the
             head's labels; used where ``config.loss.level_weight`` is not 0.
+        watch: told of each step.
 
     Raises:
         InputError: all weights are 0, or fp16 is asked for in several processes.
@@ -136,7 +139,7 @@ def fit(
     trainer.remove_callback(PrinterCallback)
     steps = config.epochs * per_epoch(len(trainer.get_train_dataloader()), config)
     with progress.stage(text("train.stage"), steps) as bar:
-        record = Recorder(trainer, model, made.loss, guard, config, folder, bar, evaluate)
+        record = Recorder(trainer, model, made.loss, guard, config, folder, bar, evaluate, watch)
         if found:
             progress.say(text("train.resumed", step=found[1].step))
             record.restore(found[1])

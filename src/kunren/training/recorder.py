@@ -27,6 +27,7 @@ from kunren.training import checkpoint
 from kunren.training.checkpoint import Point, Row
 from kunren.training.guards import FiniteGuard
 from kunren.training.loss import Loss
+from kunren.training.watch import Watch
 
 _COLUMNS = ("epoch", "eval_loss", "learning_rate", "loss", "step", "grad_norm", "rows_per_second")
 
@@ -47,6 +48,7 @@ class Recorder(TrainerCallback):
         folder: Path,
         bar: Task,
         evaluate: Evaluate | None,
+        watch: Watch | None = None,
     ) -> None:
         self._trainer = trainer
         self._model = model
@@ -56,6 +58,7 @@ class Recorder(TrainerCallback):
         self._folder = folder
         self._bar = bar
         self._evaluate = evaluate
+        self._watch = watch
         self._rows: list[Row] = []
         self._began = self._step_began = time.perf_counter()
         self.point = Point(step=0, rows=(), values=(), seconds=0.0, seen=0)
@@ -65,6 +68,8 @@ class Recorder(TrainerCallback):
         """Stand where a checkpoint stands."""
         self.point = point
         self._rows = list(point.rows)
+        if self._watch is not None:
+            self._watch.restore(point.rows, point.step)
         if self._loss.scale is not None and point.scale is not None:
             self._loss.scale.restore(point.scale)
         self.stopped = self._should_stop()
@@ -127,6 +132,8 @@ class Recorder(TrainerCallback):
         if scale := self._loss.scale:
             row |= {"loss_scale": scale.factor, "skipped_steps": scale.skipped}
         self._rows.append(row)
+        if self._watch is not None:
+            self._watch.step(row)
         self._bar.advance()
         self._bar.note(text("train.loss", loss=logs["loss"]))
 

@@ -1,0 +1,193 @@
+"""``kunren run --fix``: from a faulty config to a record that tells how it was mended."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.test_cli import call
+from tests.forked import ask_forked_process
+from tests.small import TEXTS, write_experiment
+
+from kunren import experiment, repair
+from kunren.errors import InputError, TrainingStopped
+from kunren.models import verify
+from kunren.progress import Silent
+
+FAST = (
+    "train={epochs: 3, learning_rate: 0.01, metric: loss, schedule: constant, batch_size: 4}",
+    "tuning.train_embeddings=true",
+    "evaluate.generate=false",
+)
+"""A training that is cut short: the loss on the validation rows still falls by a third an epoch."""
+
+
+class Spoken(Silent):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+@pytest.fixture(autouse=True)
+def _forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify, "_ask_fresh_process", ask_forked_process)
+
+
+@pytest.fixture
+def config(tmp_path: Path, tiny_model: Path) -> Path:
+    return write_experiment(tmp_path, tiny_model)
+
+
+def story(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "repair.json").read_text("utf-8"))
+    return found
+
+
+def mend(config: Path, output: Path, *overrides: str, most: int = 2) -> Path:
+    return repair.run(config, overrides, output, Silent(), most).folder
+
+
+def test_a_run_that_ended_too_soon_is_trained_longer_and_its_record_tells(
+    config: Path, tmp_path: Path
+) -> None:
+    spoken = Spoken()
+    result = repair.run(config, FAST, tmp_path / "out", spoken, 1)
+    told = story(result.folder)
+    first, second = told["attempts"]
+    assert [f["slug"] for f in first["findings"]] == ["still-improving"]
+    (change,) = first["changes"]
+    assert (change["key"], change["old"], change["new"]) == ("train.epochs", 3, 6)
+    assert second["value"] < first["value"]  # the loss on the validation rows
+    assert second["changes"] == []
+    assert told["chosen"] == 1
+    assert result.folder.name == second["run"]
+    assert any("train.epochs: 3 → 6" in line for line in spoken.lines)
+    said = (result.folder / "summary.md").read_text("utf-8")
+    assert "## 修復の経過" in said
+    assert "train.epochs: 3 → 6" in said
+    assert "試行 2 を一度だけ" in said
+    experiment.report(result.folder)  # rendered again from the facts alone
+    assert (result.folder / "summary.md").read_text("utf-8") == said
+    assert "修復の経過" in (result.folder / "report.html").read_text("utf-8")
+
+
+def test_only_the_attempt_that_is_kept_is_scored_on_the_test_rows(
+    config: Path, tmp_path: Path
+) -> None:
+    kept = mend(config, tmp_path / "out", *FAST, most=1)
+    (other,) = (p for p in (tmp_path / "out").iterdir() if p != kept)
+    assert (kept / "eval_metrics.json").is_file()
+    assert not (other / "eval_metrics.json").exists()
+    assert not (other / "predictions.jsonl").exists()
+    assert "テスト行では評価していません" in (other / "summary.md").read_text("utf-8")
+    # Nothing of it is lost, though: who wants to know goes on with it.
+    assert experiment.resume(other, Silent()).metrics["rows"] == 6
+
+
+def test_shuffled_test_labels_change_no_decision(config: Path, tmp_path: Path) -> None:
+    """The test rows have a file of their own; only their labels differ between the two repairs."""
+    labels = [emoji for emoji in TEXTS for _ in range(3)]
+    texts = [f"{text}だよ" for found in TEXTS.values() for text in found[:3]]
+    told = []
+    for seed in (None, 1):
+        if seed is not None:
+            random.Random(seed).shuffle(labels)
+        rows = (
+            json.dumps({"text": t, "label": la}, ensure_ascii=False)
+            for t, la in zip(texts, labels, strict=True)
+        )
+        (tmp_path / "test.jsonl").write_text("\n".join(rows) + "\n", "utf-8")
+        named = f"data.test={tmp_path / 'test.jsonl'}"
+        folder = mend(config, tmp_path / f"out{seed}", *FAST, named, most=1)
+        lines = (folder / "predictions.jsonl").read_text("utf-8").splitlines()
+        told.append((story(folder), [json.loads(line)["gold"] for line in lines]))
+    assert len(told[0][0]["attempts"]) == 2
+    assert told[0][0] == told[1][0]
+    assert told[0][1] != told[1][1]
+
+
+def test_a_training_that_a_guard_stopped_is_mended(config: Path, tmp_path: Path) -> None:
+    folder = mend(config, tmp_path / "out", "train.precision=fp16", "train.learning_rate=100")
+    first, *_, last = story(folder)["attempts"]
+    assert "有限" in first["error"]
+    assert [f["slug"] for f in first["findings"]] == ["non-finite"]
+    changed = {change["key"]: change["new"] for change in first["changes"]}
+    assert changed == {"train.learning_rate": 10.0, "train.precision": "fp32"}
+    assert last["error"] is None
+    said = (folder / "summary.md").read_text("utf-8")
+    assert "学習が途中で止まった、non-finite" in said
+
+
+def test_where_no_attempt_comes_to_its_end_the_last_record_tells(
+    config: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(TrainingStopped):
+        mend(config, tmp_path / "out", "train.learning_rate=1e38", most=1)
+    last = max((tmp_path / "out").iterdir())
+    assert "学習を最後まで終えた試行はありませんでした" in (last / "summary.md").read_text("utf-8")
+    assert len(story(last)["attempts"]) == 2
+
+
+def test_an_interrupted_attempt_is_resumed_as_any_run(config: Path, tmp_path: Path) -> None:
+    class Stop(Exception):  # noqa: N818
+        pass
+
+    class Stopping(Silent):
+        def stage(self, name: str, total: float | None):  # type: ignore[no-untyped-def]
+            if "照合" in name:
+                raise Stop
+            return super().stage(name, total)
+
+    with pytest.raises(Stop):
+        repair.run(config, FAST, tmp_path / "out", Stopping(), 1)
+    (folder,) = (tmp_path / "out").iterdir()
+    assert experiment.resume(folder, Silent()).folder == folder
+
+
+def test_a_healthy_config_is_run_as_it_is(config: Path, tmp_path: Path) -> None:
+    folder = mend(config, tmp_path / "out", "train.epochs=2")
+    told = story(folder)
+    assert (len(told["attempts"]), told["chosen"], told["ended"]) == (1, 0, "nothing-left")
+    assert "最初の設定のまま" in (folder / "summary.md").read_text("utf-8")
+
+
+def test_a_cross_validation_is_refused(config: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="交差検証"):
+        mend(config, tmp_path / "out", "evaluate.cv=3")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("run", config, "--max-fixes", "2") == 2
+    assert call("run", "--resume", tmp_path, "--fix") == 2
+    options = [word for override in FAST for word in ("--set", override)]
+    out = tmp_path / "out"
+    assert call("run", config, "--output", out, *options, "--fix", "--max-fixes", "1") == 0
+    said = capsys.readouterr()
+    assert "試行 2 (全 2 回) を採用" in said.err
+    assert "結論" in said.out
+
+
+def attempt(**changes: Any) -> repair.Attempt:
+    usual: dict[str, Any] = {
+        "run": "r", "error": None, "metric": "jaccard", "value": 0.3, "trivial": 0.1, "loss": 1.0,
+        "epoch": 3,
+    }  # fmt: skip
+    return repair.Attempt(**(usual | changes))
+
+
+def test_an_attempt_stands_by_what_it_is_above_the_best_constant_answer() -> None:
+    dominated = attempt(value=0.35, trivial=0.30)
+    banned = attempt(value=0.20, trivial=0.05)
+    assert banned.standing > dominated.standing
+    assert attempt(loss=0.9).standing > attempt(loss=1.0).standing
+    assert attempt(error="止まった", value=0.9).standing < attempt(value=None).standing
+    by_loss = {"metric": "loss", "trivial": None}
+    assert attempt(**by_loss, value=0.5).standing > attempt(**by_loss, value=0.6).standing
+    equal = repair.Story(3, [attempt(error="x"), attempt(), attempt()])
+    assert equal.best == 1
