@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from numpy.typing import NDArray
+from scipy import sparse, stats
 
 from kunren.analysis.multiple import tarone_level
 
@@ -79,35 +80,49 @@ def shortcuts(
         level: chance of any false word among all.
     """
     groups = _rows_of_words(texts)
-    wrong_for = {
-        label: [n for n, g in enumerate(gold) if g != label]
-        for label, count in Counter(s for g, s in zip(gold, said, strict=True) if g != s).items()
-        if count >= FEWEST
-    }
-    tried: list[tuple[tuple[str, ...], str, frozenset[int], tuple[int, int, int, int]]] = []
-    for label, wrong in wrong_for.items():
-        among = set(wrong)
-        answered = {n for n in wrong if said[n] == label}
-        for rows, named in groups.items():
-            present = rows & among
-            if FEWEST <= len(present) < len(among):
-                hits = len(present & answered)
-                tried.append((named, label, rows, (hits, len(among), len(answered), len(present))))
-    if not tried:
+    errors = Counter(s for g, s in zip(gold, said, strict=True) if g != s)
+    labels = [label for label, count in errors.items() if count >= FEWEST]
+    if not groups or not labels:
         return []
-    hits, among_, answered_, present_ = np.asarray([counts for *_, counts in tried]).T
-    p = stats.hypergeom.sf(hits - 1, among_, answered_, present_)
-    most = np.minimum(answered_, present_)
-    limit = tarone_level(stats.hypergeom.sf(most - 1, among_, answered_, present_), level)
+    rows = list(groups)
+    where = _matrix(rows, len(texts))
+    right = np.asarray([[g == label for g in gold] for label in labels])
+    answered = ~right & np.asarray([[s == label for s in said] for label in labels])
+    # [labels, words]: rows with the word for which the label is wrong, and is answered all the same
+    present = (~right).astype(np.int64) @ where
+    hits = answered.astype(np.int64) @ where
+    total, chosen = (~right).sum(axis=1), answered.sum(axis=1)
+    able = (present >= FEWEST) & (present < total[:, None])
+    label_of, word_of = np.nonzero(able)
+    counts = np.stack([total[label_of], chosen[label_of], present[able], hits[able]], axis=-1)
+    p = _p_values(counts)
+    most = np.minimum(counts[:, 1], counts[:, 2])
+    limit = tarone_level(_p_values(np.column_stack([counts[:, :3], most])), level)
     found: list[tuple[frozenset[int], Shortcut]] = []
-    for n in np.argsort(p, kind="stable"):
-        named, label, rows, (count, total, chosen, of) = tried[n]
-        if p[n] > limit:
-            break
-        usual = (chosen - count) / (total - of)
-        if not any(_same(rows, others) and label == s.label for others, s in found):
-            found.append((rows, Shortcut(named, label, count, of, usual, float(p[n]))))
+    for n in np.flatnonzero(p <= limit)[np.argsort(p[p <= limit], kind="stable")]:
+        label, among = labels[label_of[n]], rows[word_of[n]]
+        if any(_same(among, others) and label == s.label for others, s in found):
+            continue
+        all_, given, of, count = map(int, counts[n])
+        usual = (given - count) / (all_ - of)
+        found.append((among, Shortcut(groups[among], label, count, of, usual, float(p[n]))))
     return [shortcut for _, shortcut in found]
+
+
+def _matrix(rows: Sequence[frozenset[int]], height: int) -> sparse.csc_array:
+    """Which word is in which row, [rows, words]."""
+    places = np.concatenate([np.fromiter(one, dtype=np.int64) for one in rows])
+    ends = np.cumsum([0, *map(len, rows)])
+    shape = (height, len(rows))
+    return sparse.csc_array((np.ones(len(places), np.int64), places, ends), shape=shape)
+
+
+def _p_values(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Of (all rows, those with the answer, those with the word, those with both), [n, 4] → [n]."""
+    unlike, places = np.unique(counts, axis=0, return_inverse=True)
+    total, chosen, present, hits = unlike.T
+    values = stats.hypergeom.sf(hits - 1, total, chosen, present)
+    return np.asarray(values, dtype=np.float64)[places.reshape(-1)]
 
 
 def _rows_of_words(texts: Sequence[str]) -> dict[frozenset[int], tuple[str, ...]]:
