@@ -183,7 +183,7 @@ def _trivial(folder: Path, metric: str) -> float | None:
     answers, items = plan.task.answers, plan.items
     tried, held = items["train"], items["validation"]
     names = [name for name in BASELINES[plan.config.task.kind] if name in _TRIVIAL]
-    said = run_baselines(tuple(names), answers, tried, held, held, plan.labels)  # type: ignore[arg-type]
+    said = run_baselines(tuple(names), answers, tried, held, held, plan.labels)
     found = [validation_metrics(answers, held, answer, plan.labels) for answer in said.values()]
     values = [value[metric] for value in found if metric in value]
     best = min if metric in LOWER_IS_BETTER else max
