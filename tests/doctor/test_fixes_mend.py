@@ -10,6 +10,7 @@ import importlib.util
 import json
 from collections.abc import Callable, Mapping
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,7 @@ def test_every_patch_is_tried_somewhere(rule: Rule) -> None:
                 here = here.setdefault(part, {})
             here[last] = value
             assert at(config, key) == value
-        assert apply(rule, Evidence({"config": lambda config=config: config})) is None, case.name
+        assert apply(rule, Evidence({"config": partial(deepcopy, config)})) is None, case.name
 
 
 @pytest.mark.parametrize("slug", RUNS)
