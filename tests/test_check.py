@@ -161,8 +161,8 @@ def test_a_rule_that_does_not_exist(tiny: Path) -> None:
     (problem,) = error.value.problems
     assert problem.code == "check.no-rule-near"
     assert problem.fields["near"] == "learning-rate"
-    only = checked(tiny, select=["learning-rate"]).found
-    assert [rule["slug"] for rule in only["quiet"]] == ["learning-rate"]
+    only = checked(tiny, select=["long-warmup"]).found
+    assert [rule["slug"] for rule in only["quiet"]] == ["long-warmup"]
 
 
 def test_exit_codes_and_formats(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
