@@ -22,6 +22,7 @@ from kunren.messages import use_language
 from kunren.plan import prepare
 from kunren.progress import Silent
 from kunren.ready import make_ready
+from kunren.types import Example
 
 KINDS = {"gemma": "causal", "llama": "causal", "t5": "seq2seq", "bert": "encoder"}
 
@@ -155,10 +156,13 @@ def test_without_the_model_the_rest_is_told(
 
 
 def test_a_rule_that_does_not_exist(tiny: Path) -> None:
-    with pytest.raises(InputError, match="learning-rate"):
+    with pytest.raises(InputError) as error:
         checked(tiny, select=["learning-rat"])
-    only = checked(tiny, select=["learning-rate"]).found
-    assert [rule["slug"] for rule in only["quiet"]] == ["learning-rate"]
+    (problem,) = error.value.problems
+    assert problem.code == "check.no-rule-near"
+    assert problem.fields["near"] == "learning-rate"
+    only = checked(tiny, select=["long-warmup"]).found
+    assert [rule["slug"] for rule in only["quiet"]] == ["long-warmup"]
 
 
 def test_exit_codes_and_formats(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -214,13 +218,18 @@ def test_a_run_keeps_what_was_found_before_it(tiny: Path, tmp_path: Path) -> Non
 
 
 def test_an_empty_loss_mask_stops_a_run_before_it_begins(
-    tiny: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Path,
 ) -> None:
     from dataclasses import replace
 
     ready = make_ready(prepare(load(tiny, ())), Silent())
     (first, *rest) = ready.examples["train"]
+<<<<<<< .merge_file_Xsny0s
     cut = replace(first, trained=(False,) * len(first.input_ids))  # type: ignore[arg-type]
+=======
+    assert isinstance(first, Example)
+    cut = replace(first, trained=(False,) * len(first.input_ids))
+>>>>>>> .merge_file_UstveF
     broken = replace(ready, examples={**ready.examples, "train": [cut, *rest]})
     with pytest.raises(InputError) as error:
         check.before_training(broken)

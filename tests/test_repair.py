@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.cli.test_cli import call
+from tests.doctor.test_fixes_mend import sparkling
 from tests.forked import ask_forked_process
 from tests.small import TEXTS, write_experiment
 
@@ -74,6 +75,25 @@ def test_a_run_that_ended_too_soon_is_trained_longer_and_its_record_tells(
     experiment.report(result.folder)  # rendered again from the facts alone
     assert (result.folder / "summary.md").read_text("utf-8") == said
     assert "修復の経過" in (result.folder / "report.html").read_text("utf-8")
+
+
+def test_a_dominating_label_and_an_endless_warm_up_are_mended_without_help(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    """Two of seed 001's faults: one label in most sets, and a warm-up longer than the training."""
+    result = repair.run(sparkling(tmp_path, tiny_model), (), tmp_path / "out", Silent(), 1)
+    told = story(result.folder)
+    first = told["attempts"][0]
+    assert "validation-collapse" in [f["slug"] for f in first["findings"]]
+    changed = {change["key"]: change["new"] for change in first["changes"]}
+    assert changed["task.labels.ban"] == ["✨"]
+    assert changed["train.warmup"] == 0.1
+    assert told["chosen"] == 1
+    systems = result.metrics["systems"]
+    gains = [systems[name]["jaccard"]["value"] for name in ("tuned", "constant")]
+    assert gains[0] > gains[1]
+    said = (result.folder / "summary.md").read_text("utf-8")
+    assert "task.labels.ban: [] → [✨]、train.warmup: 5000.0 → 0.1" in said
 
 
 def test_only_the_attempt_that_is_kept_is_scored_on_the_test_rows(

@@ -38,7 +38,7 @@ RULES: tuple[Rule, ...] = (*DATA, *MODEL)
 STOPS = ("vocabulary-mismatch", "empty-loss-mask", "label-roundtrip", "padding-in-loss")
 """Where one of these is critical, training could not mean anything."""
 
-MOST_ROWS = 20_000
+MOST_ROWS = 4_000
 """Rows of a split that are made into tokens: the longest and, evenly spaced, others. All of 100,000
 would take longer than one wants to wait for an answer."""
 

@@ -85,7 +85,8 @@ def settled(plan: Plan, family: Family) -> Plan:
         rate = learning_rate(str(config.model.family), kind, pretrained(family))
         train = train.model_copy(update={"learning_rate": rate})
     if evaluate.max_new_tokens is None:
-        longest = max(family.tokens([item.answer for item in plan.items["train"]]))
+        answers = dict.fromkeys(item.answer for item in plan.items["train"])
+        longest = max(family.tokens([*answers]))
         room = max(_LEAST_TOKENS, longest + -(-longest // 4))
         evaluate = evaluate.model_copy(update={"max_new_tokens": room})
     return replace(plan, config=config.model_copy(update={"train": train, "evaluate": evaluate}))

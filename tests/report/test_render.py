@@ -361,7 +361,7 @@ def test_no_torch_is_imported() -> None:
     code = (
         "import sys\n"
         "import kunren.report.render, kunren.doctor.engine, kunren.records.provenance\n"
-        "import kunren.doctor.rules.output, kunren.doctor.rules.training\n"
+        "import kunren.doctor.look, kunren.doctor.rules.output, kunren.doctor.rules.training_fit\n"
         "import kunren.evaluation.baselines, kunren.evaluation.score\n"
         "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     )

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from tests.rules.case import Case
-from tests.rules.courses import HEALTHY, course, falling
+from tests.rules.courses import HEALTHY, course, falling, ours
 
 
 def fires() -> list[Case]:
@@ -25,4 +25,9 @@ def quiet() -> list[Case]:
 
 
 def lacks() -> list[Case]:
-    return [Case("rewards", {"course": course([0.1] * 9, reward=True)}), Case("no course", {})]
+    early = ours(course([2.0, 1.9], epochs=0.4))
+    return [
+        Case("ours, which failed in its first epoch", {"course": early}),
+        Case("rewards", {"course": course([0.1] * 9, reward=True)}),
+        Case("no course", {}),
+    ]

@@ -80,7 +80,7 @@ def non_finite(course: Course, state: State, *, streak: float = STREAK,
     """
     stopped = any("non-finite" in code for code in state.codes)
     if not stopped and not course.loss and not course.evaluations and not course.gradient:
-        raise Missing("log")
+        raise Missing("log" if course.ours else "losses")
     lost = [p for p in course.loss if not math.isfinite(p.value)]
     lost += [
         Point(one.step, one.epoch, one.loss)

@@ -46,6 +46,8 @@ def no_evaluation(course: Course) -> Finding | None:
     supervised(course)
     if course.evaluations:
         return None
+    if course.ours and (course.last_epoch or 0.0) < 1:
+        raise Missing("evaluations")  # it ended before the first one
     return Finding(
         "warning",
         text("rules_training.no-evaluation"),
