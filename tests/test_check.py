@@ -224,12 +224,8 @@ def test_an_empty_loss_mask_stops_a_run_before_it_begins(
 
     ready = make_ready(prepare(load(tiny, ())), Silent())
     (first, *rest) = ready.examples["train"]
-<<<<<<< .merge_file_Xsny0s
-    cut = replace(first, trained=(False,) * len(first.input_ids))  # type: ignore[arg-type]
-=======
     assert isinstance(first, Example)
     cut = replace(first, trained=(False,) * len(first.input_ids))
->>>>>>> .merge_file_UstveF
     broken = replace(ready, examples={**ready.examples, "train": [cut, *rest]})
     with pytest.raises(InputError) as error:
         check.before_training(broken)

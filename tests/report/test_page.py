@@ -80,7 +80,8 @@ def test_rows_carry_what_the_files_say(tmp_path: Path) -> None:
     assert sum(count for _, _, count in held["confusion"]) == 40
     assert held["curves"]["kept"] == 3
     assert held["curves"]["validation"] == [[1, 1.6], [2, 1.1], [3, 0.9], [4, 0.95]]
-    assert held["calibration"] is None
+    assert held["calibration"][0]["name"] == "学習後 (tuned)"
+    assert sum(count for _, _, count, _, _ in held["calibration"][0]["bins"]) == 40
 
 
 def test_a_long_log_is_averaged_and_a_broken_one_has_gaps(tmp_path: Path) -> None:
@@ -126,7 +127,7 @@ def of_paths(tmp_path: Path, count: int = 90) -> Path:
     )
     file = path / "eval_metrics.json"
     metrics = json.loads(file.read_text(encoding="utf-8"))
-    metrics["calibration"] = {"tuned": BINS}
+    metrics["calibration"] = {"tuned": [found for found in BINS if found["count"]]}
     file.write_text(json.dumps(metrics, ensure_ascii=False), encoding="utf-8")
     render(path)
     return path

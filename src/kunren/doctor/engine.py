@@ -10,6 +10,7 @@ from typing import Any
 
 from kunren.doctor.course import Course
 from kunren.doctor.evidence import EVIDENCE, Evaluated, Finding, Missing
+from kunren.doctor.others import told_by_answers
 from kunren.doctor.table import RULES, Rule
 from kunren.messages import catalogue, text
 from kunren.records import files
@@ -60,7 +61,7 @@ class Evidence:
         return cls(
             {name: partial(lacking, name) for name in EVIDENCE}
             | {"course": lambda: course, "state": lambda: _FINISHED}
-            | ({"tuned": lambda: sets, "answers": lambda: "set"} if sets else {})
+            | (told_by_answers("set", [each.row for each in sets], {}) if sets else {})
         )
 
     def get(self, name: str) -> Any:

@@ -215,7 +215,7 @@ def calibration(metrics: Mapping[str, Any]) -> list[str]:
     scores = metrics["systems"].get("tuned", {})
     bins = metrics.get("calibration", {}).get("tuned")
     apart, error = scores.get("confidence_gap"), scores.get("ece")
-    if not bins or not apart or not error:
+    if not bins or not apart or not error or apart["value"] is None:
         return []
     low, high = apart["ci95"] or (apart["value"], apart["value"])
     kind = "over" if low > 0 else "under" if high < 0 else "unclear"

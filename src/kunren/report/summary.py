@@ -32,6 +32,10 @@ from kunren.report.format import Table
 from kunren.report.setup import Pairs
 from kunren.report.trust import Trust
 
+_AFTER = ("T", "O")
+"""Areas of the rules that a finished run is judged by; what data and model lacked is said by
+``kunren check``."""
+
 FILES = (
     "config.yaml", "manifest.json", "train_log.csv", "eval_metrics.json", "predictions.jsonl",
     "predictions_sample.jsonl", "comparison.csv", "earlier.json", "findings.json", "guards.json",
@@ -155,7 +159,11 @@ def summarise(facts: Facts) -> Summary:
         outside=outside.table if outside else None,
         outside_said=outside.said if outside else None,
         findings=[(finding["severity"], finding["message"]) for finding in findings],
-        skipped=[(s["slug"], s["reason"]) for s in (facts.findings or {}).get("skipped", [])],
+        skipped=[
+            (rule["slug"], rule["reason"])
+            for rule in (facts.findings or {}).get("skipped", [])
+            if rule["code"][0] in _AFTER
+        ],
         next_steps=advice.next_steps(rows, findings),
         command="kunren run config.yaml",
         versions=_versions(facts.manifest),
