@@ -22,7 +22,7 @@ from kunren.report.render import render
 from kunren.types import Item
 
 TOPICS = tuple(f"{a}/{b}" for a in ("国際", "国内", "科学") for b in ("政治", "経済", "行事"))
-BINS = [
+BINS: list[dict[str, Any]] = [
     {"lo": 0.4, "hi": 0.6, "count": 0, "confidence": None, "accuracy": None},
     {"lo": 0.6, "hi": 0.8, "count": 30, "confidence": 0.71, "accuracy": 0.5},
     {"lo": 0.8, "hi": 1.0, "count": 10, "confidence": 0.93, "accuracy": 0.9},

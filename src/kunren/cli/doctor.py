@@ -24,8 +24,18 @@ _COLOUR = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
 )
 @click.option("--select", default="", metavar="SLUG,…", help=text("doctor.command-select"))
 @click.option("--ignore", default="", metavar="SLUG,…", help=text("doctor.command-ignore"))
-def command(run: Path, format_: str, fail_on: str | None, select: str, ignore: str) -> None:
+@click.option("--fix", is_flag=True, help=text("doctor.command-fix"))
+def command(
+    run: Path, format_: str, fail_on: str | None, select: str, ignore: str, fix: bool
+) -> None:
     """Examine a run folder, a trainer_state.json or a CSV of losses."""
+    if fix:
+        from kunren.cli.fix import fix as mend
+
+        if fail_on or select or ignore or format_ == "markdown":
+            raise click.UsageError(text("doctor.fix-alone"))
+        mend(run, format_)
+        return
     from kunren.doctor.look import look
 
     found = look(run, _slugs(select), _slugs(ignore))
