@@ -63,6 +63,16 @@ def metrics(run: Path) -> object:
     return found["systems"], found["paired"], found["prompted"]
 
 
+def settled(run: Path) -> str:
+    """The run's status, once what the killed process had forked is gone too and lets go of it."""
+    for _ in range(100):
+        status = Run.open(run).state.status
+        if status != "running":
+            break
+        time.sleep(0.1)
+    return status
+
+
 def main(config: Path, output: Path, kills: int) -> None:
     def begin(folder: Path) -> Callable[[], object]:
         return lambda: experiment.run(config, (), folder, Silent())
@@ -82,7 +92,7 @@ def main(config: Path, output: Path, kills: int) -> None:
             continue  # before the run began: nothing to resume
         (run,) = runs
         stage = json.loads((run / "status.json").read_text())["stage"]
-        while (status := Run.open(run).state.status) != "finished":
+        while (status := settled(run)) != "finished":
             assert status == "interrupted", status
             # Half of those that go on are killed a second time.
             again = moments.uniform(0.02, 1.0) * length if moments.random() < 0.5 else None

@@ -60,7 +60,7 @@ def test_a_run_that_ended_too_soon_is_trained_longer_and_its_record_tells(
     result = repair.run(config, FAST, tmp_path / "out", spoken, 1)
     told = story(result.folder)
     first, second = told["attempts"]
-    assert [f["slug"] for f in first["findings"]] == ["still-improving"]
+    assert "still-improving" in [f["slug"] for f in first["findings"]]
     (change,) = first["changes"]
     assert (change["key"], change["old"], change["new"]) == ("train.epochs", 3, 6)
     assert second["value"] < first["value"]  # the loss on the validation rows
@@ -135,7 +135,7 @@ def test_a_training_that_a_guard_stopped_is_mended(config: Path, tmp_path: Path)
     folder = mend(config, tmp_path / "out", "train.precision=fp16", "train.learning_rate=100")
     first, *_, last = story(folder)["attempts"]
     assert "有限" in first["error"]
-    assert [f["slug"] for f in first["findings"]] == ["non-finite"]
+    assert "non-finite" in [f["slug"] for f in first["findings"]]
     changed = {change["key"]: change["new"] for change in first["changes"]}
     assert changed == {"train.learning_rate": 10.0, "train.precision": "fp32"}
     assert last["error"] is None

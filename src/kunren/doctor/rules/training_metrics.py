@@ -193,6 +193,10 @@ def majority_trap(course: Course, *, gap: float = TRAP_GAP, same: float = SAME) 
     )  # fmt: skip
 
 
+MOST = 0.5
+"""Share of one label from which on answering it alone looks like a good accuracy."""
+
+
 def _constant(right: float, found: float, macro: str, same: float) -> int | None:
     """The number of labels with which one answer to everything gives these values.
 
@@ -200,7 +204,7 @@ def _constant(right: float, found: float, macro: str, same: float) -> int | None
     answered has precision a (its share, the accuracy) and recall 1, so an F1 of 2a / (1 + a); all
     others have 0.
     """
-    if not 0.3 < right < 1:
+    if not MOST < right < 1:
         return None
     if macro == "f1" and found == 0:
         return 0
