@@ -257,7 +257,8 @@ class _Experiment:
         rounds: Sequence[Round],
         trials: Sequence[Trial],
     ) -> Result:
-        from kunren.evaluation.score import evaluate, verdict_sentence
+        from kunren.evaluation.score import evaluate
+        from kunren.evaluation.told import verdict_sentence
         from kunren.report.render import render
 
         plan, run = self._plan, self._run

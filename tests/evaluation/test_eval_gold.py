@@ -16,7 +16,8 @@ from kunren.errors import BrokenMetric
 from kunren.evaluation import register
 from kunren.evaluation.labels import METRICS
 from kunren.evaluation.metric import scores
-from kunren.evaluation.score import KINDS, evaluate, metric_name
+from kunren.evaluation.score import KINDS, evaluate
+from kunren.evaluation.told import metric_name
 from kunren.messages import Language, use_language
 from kunren.tasks import Answers
 from kunren.types import Item, Prediction

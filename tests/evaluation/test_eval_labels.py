@@ -17,7 +17,8 @@ from sklearn.metrics import (
 
 from kunren.config.schema import EvaluateConfig
 from kunren.evaluation.metric import answer_key, make_space
-from kunren.evaluation.score import evaluate, metric_name, validation_metrics
+from kunren.evaluation.score import evaluate, validation_metrics
+from kunren.evaluation.told import metric_name
 from kunren.types import Item, Message, Prediction
 
 LABELS = ["国内", "国際", "経済", "スポーツ", "文化"]

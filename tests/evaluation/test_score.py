@@ -10,17 +10,15 @@ from tests.records import handmade
 
 from kunren.config.schema import EvaluateConfig
 from kunren.evaluation.rounds import Round
-from kunren.evaluation.score import (
-    Judged,
+from kunren.evaluation.score import Judged, evaluate, judge
+from kunren.evaluation.told import (
     best_baseline,
     cell,
     compared,
-    evaluate,
     find_pair,
     gap,
     headline,
     is_baseline,
-    judge,
     primary,
     shown,
     system_name,

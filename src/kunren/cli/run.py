@@ -81,7 +81,7 @@ def command(
 
 def show_scores(metrics: dict[str, Any]) -> None:
     """Print the table of all systems, with their intervals."""
-    from kunren.evaluation.score import cell, headline, metric_name, system_name, unit
+    from kunren.evaluation.told import cell, headline, metric_name, system_name, unit
 
     shown = headline(metrics)
     rows = [

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from kunren.doctor.course import Course, of_run
-from kunren.evaluation.score import metric_name
+from kunren.evaluation.told import metric_name
 from kunren.messages import text
 from kunren.records import files, trainlog
 from kunren.records.facts import Facts

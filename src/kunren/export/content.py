@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from kunren.errors import InputError, Problem
-from kunren.evaluation.score import verdict_sentence
+from kunren.evaluation.told import verdict_sentence
 from kunren.records.facts import Facts, read_facts
 from kunren.report.format import clean
 from kunren.types import Where

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from kunren.evaluation.score import number, p_value
+from kunren.evaluation.told import number, p_value
 from kunren.messages import text
 from kunren.records.compare import Group
 from kunren.records.entry import DIVERSITY, SPEED, Entry

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
 
-from kunren.evaluation.score import KINDS, best_baseline, find_pair, primary
+from kunren.evaluation.score import KINDS
+from kunren.evaluation.told import best_baseline, find_pair, primary
 from kunren.messages import text
 from kunren.records.entry import SPEED, VALIDATION_LOSS, Entry, Rival, measured
 from kunren.records.facts import Facts, read_facts

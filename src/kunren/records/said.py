@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kunren.evaluation.score import number
+from kunren.evaluation.told import number
 from kunren.messages import catalogue, language, text
 from kunren.records.entry import Entry
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kunren.evaluation.metric import Unit
-from kunren.evaluation.score import (
+from kunren.evaluation.told import (
     best_baseline,
     find_pair,
     gap,

@@ -20,8 +20,8 @@ from matplotlib import font_manager
 from matplotlib.figure import Figure
 
 from kunren.config.schema import LOWER_IS_BETTER
-from kunren.evaluation.score import metric_name, percent, system_name
 from kunren.evaluation.statistics import exact_interval
+from kunren.evaluation.told import metric_name, percent, system_name
 from kunren.messages import text
 from kunren.records.predictions import Predicted
 from kunren.records.trainlog import Epoch

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from kunren.errors import Problem
-from kunren.evaluation.score import cell, gap, p_value
+from kunren.evaluation.told import cell, gap, p_value
 from kunren.messages import text
 from kunren.records.choose import Choice, axes, front, placed, recommend
 from kunren.records.compare import Change, Group

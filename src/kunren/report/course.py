@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from kunren.config.schema import Metric
-from kunren.evaluation.score import KINDS, metric_name
+from kunren.evaluation.score import KINDS
+from kunren.evaluation.told import metric_name
 from kunren.messages import text
 from kunren.records.facts import Facts
 from kunren.records.trainlog import Epoch, best_epoch

@@ -8,7 +8,7 @@ from typing import Any
 
 import emoji
 
-from kunren.evaluation.score import percent
+from kunren.evaluation.told import percent
 from kunren.messages import text
 from kunren.records.facts import Facts
 from kunren.report.format import Table, emoji_name, joined

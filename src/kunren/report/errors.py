@@ -10,7 +10,7 @@ from typing import Any
 import emoji
 
 from kunren.evaluation.metric import answer_key
-from kunren.evaluation.score import number, p_value, percent
+from kunren.evaluation.told import number, p_value, percent
 from kunren.messages import text
 from kunren.report import factual
 from kunren.report.format import Table, clip, joined, shown

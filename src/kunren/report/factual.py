@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 from kunren.evaluation import facts
 from kunren.evaluation.facts import Checked, Fact
-from kunren.evaluation.score import percent
+from kunren.evaluation.told import percent
 from kunren.messages import text
 from kunren.records.predictions import Answer, Predicted
 from kunren.report.format import clip

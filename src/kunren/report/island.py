@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kunren.evaluation.score import metric_name, primary, system_name, unit
+from kunren.evaluation.told import metric_name, primary, system_name, unit
 from kunren.messages import catalogue, language, text
 from kunren.records.facts import Facts
 from kunren.records.predictions import Answer, Predicted

@@ -16,7 +16,7 @@ from typing import Any
 from jinja2 import Environment
 from markupsafe import Markup
 
-from kunren.evaluation.score import system_name
+from kunren.evaluation.told import system_name
 from kunren.records.facts import Facts
 from kunren.records.predictions import Answer, Predicted
 from kunren.report import charts, island, samples

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kunren.evaluation.score import number, percent, system_name
+from kunren.evaluation.told import number, percent, system_name
 from kunren.messages import text
 from kunren.report.format import Table
 

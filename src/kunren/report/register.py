@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from kunren.evaluation.register import METRICS
-from kunren.evaluation.score import cell, gap, metric_name, number, p_value, system_name, unit
 from kunren.evaluation.statistics import SIGNIFICANCE
+from kunren.evaluation.told import cell, gap, metric_name, number, p_value, system_name, unit
 from kunren.messages import text
 from kunren.report.format import Table
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kunren.doctor.fixes import shown
-from kunren.evaluation.score import metric_name
+from kunren.evaluation.told import metric_name
 from kunren.messages import text
 from kunren.records.facts import Facts
 from kunren.report.course import POINTS

@@ -11,7 +11,7 @@ import numpy as np
 from kunren.evaluation import counts, register
 from kunren.evaluation.calibration import by_chance
 from kunren.evaluation.metric import Space, answer_key
-from kunren.evaluation.score import (
+from kunren.evaluation.told import (
     best_baseline,
     cell,
     compared,

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kunren.evaluation.metric import Unit
-from kunren.evaluation.score import (
+from kunren.evaluation.told import (
     find_pair,
     gap,
     headline,

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from kunren.evaluation.score import metric_name, number, primary, system_name, unit
+from kunren.evaluation.told import metric_name, number, primary, system_name, unit
 from kunren.messages import text
 from kunren.records.facts import Facts
 from kunren.records.predictions import Answer, Predicted

@@ -10,7 +10,7 @@ from typing import Any
 import emoji
 
 from kunren.config.schema import Decoding, Labels, LossConfig
-from kunren.evaluation.score import is_baseline, percent
+from kunren.evaluation.told import is_baseline, percent
 from kunren.messages import text
 from kunren.records.facts import Facts
 from kunren.records.trainlog import Epoch

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from kunren.evaluation.score import verdict_sentence
+from kunren.evaluation.told import verdict_sentence
 from kunren.messages import text
 from kunren.records.facts import Facts
 from kunren.records.trainlog import by_epoch

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kunren.evaluation.metric import Unit
-from kunren.evaluation.score import (
+from kunren.evaluation.told import (
     best_baseline,
     find_pair,
     gap,

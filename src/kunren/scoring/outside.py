@@ -19,7 +19,8 @@ from kunren.data.normalize import is_blank, normalize
 from kunren.data.read import capped, read
 from kunren.errors import InputError, Problem
 from kunren.evaluation.baselines import BASELINES, run_baselines
-from kunren.evaluation.score import evaluate, primary, system_name
+from kunren.evaluation.score import evaluate
+from kunren.evaluation.told import primary, system_name
 from kunren.messages import text
 from kunren.scoring import gold as golden
 from kunren.scoring.gold import LabelKind

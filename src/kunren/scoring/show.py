@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from kunren.evaluation.baselines import BASELINES
-from kunren.evaluation.score import gap, metric_name, number, p_value, primary, system_name, unit
+from kunren.evaluation.told import (
+    gap,
+    metric_name,
+    number,
+    p_value,
+    primary,
+    system_name,
+    unit,
+)
 from kunren.messages import text
 from kunren.report import results
 from kunren.report.format import clean, markdown, markdown_table

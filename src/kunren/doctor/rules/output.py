@@ -9,7 +9,7 @@ from typing import Any
 from scipy import stats
 
 from kunren.doctor.evidence import Finding, Missing, Severity
-from kunren.evaluation.score import (
+from kunren.evaluation.told import (
     best_baseline,
     find_pair,
     gap,

@@ -14,7 +14,7 @@ from kunren.analysis.multiple import tarone_level
 from kunren.data.emoji import split_emoji
 from kunren.doctor.evidence import LONG_CHAT, Evaluated, Finding
 from kunren.evaluation.metric import answer_key
-from kunren.evaluation.score import percent
+from kunren.evaluation.told import percent
 from kunren.messages import text
 from kunren.textfile import excerpt
 

@@ -9,7 +9,7 @@ from kunren.analysis import short_inputs as lengths
 from kunren.analysis import shortcuts as misleading
 from kunren.analysis.confusions import confusions
 from kunren.doctor.evidence import Evaluated, Finding, Missing
-from kunren.evaluation.score import p_value, percent
+from kunren.evaluation.told import p_value, percent
 from kunren.messages import text
 from kunren.textfile import excerpt
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from kunren.doctor.evidence import Evaluated, Finding, Missing, Severity
-from kunren.evaluation.score import percent
+from kunren.evaluation.told import percent
 from kunren.messages import text
 from kunren.textfile import excerpt
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from kunren.doctor.evidence import Evaluated, Finding, Missing
 from kunren.evaluation.metric import answer_key
-from kunren.evaluation.score import percent
+from kunren.evaluation.told import percent
 from kunren.messages import text
 from kunren.textfile import excerpt
 

@@ -14,7 +14,7 @@ from kunren.analysis.repetition import loop
 from kunren.data.emoji import is_emoji, split_emoji
 from kunren.doctor.evidence import Evaluated, Finding, Severity
 from kunren.evaluation.metric import answer_key
-from kunren.evaluation.score import percent
+from kunren.evaluation.told import percent
 from kunren.messages import text
 from kunren.textfile import excerpt
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kunren.doctor.course import MACRO, Course, Evaluation, Point
 from kunren.doctor.evidence import Missing
-from kunren.evaluation.score import metric_name
+from kunren.evaluation.told import metric_name
 from kunren.messages import language, text
 from kunren.textfile import excerpt
 

@@ -18,7 +18,7 @@ from kunren.doctor.rules.training_evidence import (
     place,
     supervised,
 )
-from kunren.evaluation.score import metric_name
+from kunren.evaluation.told import metric_name
 from kunren.messages import text
 
 RISE = 0.05

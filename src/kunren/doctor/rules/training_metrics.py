@@ -15,7 +15,7 @@ from kunren.doctor.rules.training_evidence import (
     place,
     supervised,
 )
-from kunren.evaluation.score import percent
+from kunren.evaluation.told import percent
 from kunren.messages import text
 
 TRAP_GAP = 0.2

@@ -13,7 +13,7 @@ from kunren.doctor.course import Course, Point
 from kunren.doctor.curve import running_median
 from kunren.doctor.evidence import Finding, Missing
 from kunren.doctor.rules.training_evidence import losses, place, two_digits
-from kunren.evaluation.score import percent
+from kunren.evaluation.told import percent
 from kunren.messages import text
 from kunren.records.folder import State
 
