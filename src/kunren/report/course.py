@@ -70,7 +70,7 @@ def said(facts: Facts, epochs: Sequence[Epoch]) -> str | None:
         name = facts.judged_by
         metric = text("record.loss") if name == "loss" else metric_name(name)
         parts.append(text(f"record.best-said-{why}", epoch=best, metric=metric))
-    if training.get("stopped_early"):
+    if training.get("stopped_early") and done < planned:
         parts.append(text("record.stopped-early", done=done, planned=planned))
     elif done < planned:
         parts.append(text("record.not-all-epochs", done=done, planned=planned))
