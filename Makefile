@@ -12,6 +12,7 @@ demo: .venv/.installed
 
 examples: demo
 	set -e; for config in $(EXAMPLES); do $(BIN)/kunren run $$config; done
+	$(BIN)/kunren compare outputs/experiments --format html --output outputs/comparison.html
 
 test: .venv/.installed-dev
 	$(BIN)/kunren models get gemma-3-270m
@@ -30,6 +31,8 @@ bench: .venv/.installed-bench
 	$(BIN)/python benchmarks/demo_time.py
 	$(BIN)/python benchmarks/training_speed.py
 	$(BIN)/python benchmarks/prediction_speed.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scoring_speed.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scoring_speed_text.py
 
 # torch first and alone: pip then takes the build that fits the machine, and the rest builds on it.
 .venv/.installed: pyproject.toml constraints.txt
