@@ -106,6 +106,10 @@ def test_the_record_holds_the_first_model_and_each_training_log(whole: Path) -> 
     assert all(read_log(p / "train_log.csv") for p in (whole / "rounds").iterdir())
     assert not (whole / "work").exists()
     assert (whole / "model" / "config.json").is_file()
+    summary = (whole / "summary.md").read_text("utf-8")
+    assert "2 分割の交差検証 (1 回目は学習 8 件 / 検証 4 件 / テスト 12 件" in summary
+    assert "rows.jsonl の 24 件を 2 つに分け" in summary
+    assert "model/ は 1 回目のものです" in summary
 
 
 def test_the_folds_are_stratified_and_share_one_label_set_and_prompt(

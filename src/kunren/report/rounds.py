@@ -82,7 +82,8 @@ def said(metrics: Mapping[str, Any]) -> list[str]:
     folds = {r["fold"] for r in rounds} - {None}
     seeds = {r["seed"] for r in rounds}
     kind = "folds-seeds" if folds and len(seeds) > 1 else "folds" if folds else "seeds"
-    found = [text(f"record.rounds-{kind}", folds=len(folds), seeds=len(seeds))]
+    made = text(f"record.rounds-{kind}", folds=len(folds), seeds=len(seeds))
+    found = [text("record.joined").join((made, text("record.rounds-kept")))]
     by = primary(metrics)
     of, spread = unit(metrics, by), (metrics.get("spread") or {}).get(by)
     if spread is None or not spread["sd"]:

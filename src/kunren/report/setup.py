@@ -39,7 +39,11 @@ def overview(facts: Facts, epochs: Sequence[Epoch]) -> Pairs:
     started = datetime.fromisoformat(facts.state.started)
     found.append((text("record.date"), f"{started:%Y-%m-%d}"))
     if rows:
-        counts = text("record.row-counts", **{name: rows.get(name, 0) for name in _SPLITS})
+        folds = manifest["data"].get("folds")
+        kind = "record.row-counts-folds" if folds else "record.row-counts"
+        each = {name: rows.get(name, 0) for name in _SPLITS}
+        tested = sum(fold["test"] for fold in folds or ())
+        counts = text(kind, **each, folds=len(folds or ()), all=tested)
         found.append((text("record.data"), counts))
     if manifest.get("machine"):
         found.append((text("record.environment"), _machine(manifest["machine"])))
@@ -67,6 +71,9 @@ def purpose(facts: Facts) -> str | None:
             "tuning": text(f"record.purpose-{config['tuning']['kind']}"),
         }
         kind = "data" if rivals else "data-alone"
+        if folds := data.get("folds"):
+            kind = f"folds{kind.removeprefix('data')}"
+            fields["folds"] = f"{len(folds):,}"
         said.append(text(f"record.purpose-{kind}", rivals=rivals, **fields))
     return text("record.joined").join(said)
 
