@@ -90,6 +90,15 @@ class Plan:
         return [m.content for row in rows for m in row.messages if m.role != "system"]
 
     @property
+    def system(self) -> str | None:
+        """The system prompt that all training rows begin with, if it is one."""
+        prompts = {
+            row.messages[0].content if row.messages[0].role == "system" else None
+            for row in self.rows["train"]
+        }
+        return next(iter(prompts)) if len(prompts) == 1 else None
+
+    @property
     def label_weights(self) -> dict[str, float] | None:
         """How much each label counts in the loss; None: all the same.
 

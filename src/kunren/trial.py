@@ -286,7 +286,7 @@ class Trial:
             used = family.loaded.provenance | {"parameters": total, "trainable": moving}
             origin = plan.model
             used["id"] = Path(origin.id).name if Path(origin.id).exists() else origin.id
-            used |= {"family": name, "reload": reload, "added_tokens": _told(added)}
+            used |= {"family": name, "reload": reload, "added_tokens": added and added.as_json()}
             self._keep("training", {"fitted": facts, "model": used})
             shutil.rmtree(checkpoints, ignore_errors=True)
 
@@ -323,7 +323,7 @@ class Trial:
             with Silent().stage("", None) as bar:
                 said = tuned.predict(items, plan.labels, plan.config.evaluate.batch_size, bar)
             threshold = choose_threshold(items, said, plan.labels)
-        write_task_file(target, TaskFile(plan.labels, _system(plan), threshold))
+        write_task_file(target, TaskFile(plan.labels, plan.system, threshold))
 
     def _verified(self, tuned: Family, target: Path) -> dict[str, Any]:
         """See in a fresh process that what was saved is what was trained."""
@@ -397,25 +397,3 @@ class Trial:
                 plan.items["test"],
                 plan.labels,
             )
-
-
-def _told(added: Added | None) -> dict[str, Any] | None:
-    """What the manifest says of added tokens."""
-    if added is None:
-        return None
-    return {
-        "count": len(added.tokens),
-        "examples": [token.string for token in added.tokens[:10]],
-        "tied": added.tied,
-        "vocabulary": added.vocabulary,
-        "embedding_rows": added.embedding_rows,
-    }
-
-
-def _system(plan: Plan) -> str | None:
-    """The system prompt that all training rows begin with, if it is one."""
-    prompts = {
-        row.messages[0].content if row.messages[0].role == "system" else None
-        for row in plan.rows["train"]
-    }
-    return next(iter(prompts)) if len(prompts) == 1 else None

@@ -66,6 +66,16 @@ class Added:
     base_embedding_rows: int
     tied: bool
 
+    def as_json(self) -> dict[str, Any]:
+        """What a manifest says of it."""
+        return {
+            "count": len(self.tokens),
+            "examples": [token.string for token in self.tokens[:10]],
+            "tied": self.tied,
+            "vocabulary": self.vocabulary,
+            "embedding_rows": self.embedding_rows,
+        }
+
 
 def extend(loaded: Loaded, tokens: Sequence[str]) -> Added:
     """Add those of ``tokens`` that the tokenizer does not hold as one token yet, in place.
