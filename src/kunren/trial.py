@@ -94,9 +94,10 @@ class Trial:
             return tuned
         return {"base": base} | tuned | self._prompted(None) | self._baselines()
 
-    def train(self, ready: Ready) -> None:
+    def train(self, ready: Ready | None) -> None:
         """Only train, if that is not done yet; ``ready`` is used up."""
-        self._train(ready)
+        if self.training is None:
+            self._train(ready or make_ready(self._plan, self._progress))
 
     @property
     def training(self) -> dict[str, Any] | None:

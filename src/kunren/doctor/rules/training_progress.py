@@ -52,6 +52,11 @@ FLAT = 0.005
 _MOST_LABELS = 20
 
 
+REACHED = 0.5
+"""Where the learning rate never came to half of what was asked for, its warm-up was too long: the
+rate itself may well be right."""
+
+
 def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
                  still: float = STILL) -> Finding | None:  # fmt: skip
     """The loss stays where it began.
@@ -190,7 +195,12 @@ def _long_enough(course: Course, points: int) -> bool:
 
 def _faster(course: Course) -> dict[str, dict[str, float]] | None:
     rate = course.settings.get("train.learning_rate")
-    return {"set": {"train.learning_rate": two_digits(10 * rate)}} if course.ours and rate else None
+    if not course.ours or not rate:
+        return None
+    reached = max((p.value for p in course.rate), default=rate)
+    if reached < REACHED * rate and course.settings.get("train.warmup"):
+        return {"set": {"train.warmup": 0.1}}
+    return {"set": {"train.learning_rate": two_digits(10 * rate)}}
 
 
 def still_improving(course: Course, *, gain: float = GAIN, large: float = LARGE_GAIN,
