@@ -236,6 +236,7 @@ class Trial:
             return
         import torch
 
+        from kunren.evaluation.trivial import trivial
         from kunren.models import adapter
         from kunren.records.trainlog import NAME, write_log
         from kunren.training.fit import fit
@@ -284,6 +285,7 @@ class Trial:
             reload = self._verified(tuned, self._model) if self._place.first else None
             write_log(self._log_folder() / NAME, fitted.history)
             facts = {k: v for k, v in asdict(fitted).items() if k != "history"}
+            facts["trivial"] = trivial(plan.task, plan.config.task.kind, plan.items, plan.labels)
             used = family.loaded.provenance | {"parameters": total, "trainable": moving}
             origin = plan.model
             used["id"] = Path(origin.id).name if Path(origin.id).exists() else origin.id

@@ -109,6 +109,7 @@ TRAINING = (
     Rule("T015", "below-chance", "training_metrics:below_chance"),
     Rule("T016", "constant-metric", "training_metrics:constant_metric"),
     Rule("T030", "validation-collapse", "training_live:validation_collapse"),
+    Rule("T031", "validation-trivial", "training_live:validation_trivial"),
 )
 """What the course of training tells."""
 
