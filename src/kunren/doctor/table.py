@@ -102,7 +102,7 @@ TRAINING = (
     Rule("T008", "too-perfect", "training_fit:too_perfect"),
     Rule("T009", "no-evaluation", "training_watch:no_evaluation"),
     Rule("T010", "few-evaluations", "training_watch:few_evaluations"),
-    Rule("T011", "best-not-kept", "training_fit:best_not_kept"),
+    Rule("T011", "best-not-kept", "training_kept:best_not_kept"),
     Rule("T012", "loss-scaling", "training_scale:loss_scaling"),
     Rule("T013", "loss-spikes", "training_numbers:loss_spikes"),
     Rule("T014", "dead-tail", "training_progress:dead_tail"),

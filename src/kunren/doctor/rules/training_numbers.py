@@ -8,9 +8,10 @@ from itertools import takewhile
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kunren.doctor.course import Course, Point
-from kunren.doctor.curve import running_median
+from kunren.doctor.curve import noise, running_median
 from kunren.doctor.evidence import Finding, Missing
 from kunren.doctor.rules.training_evidence import losses, place, two_digits
 from kunren.evaluation.told import percent
@@ -36,6 +37,12 @@ HEIGHT = 3.0
 
 LEAST_SPIKE = 0.5
 """In nats: one row that is answered wrongly and surely (a loss of about 4) in a batch of eight."""
+
+UNLEARNT = 0.2
+"""Share of the loss by which it must have come down to have learnt something worth losing."""
+
+BACK = 0.8
+"""Share of what was learnt that is lost again when a run has diverged."""
 
 DIVERGED = 2.0
 """The loss ends at this many times its lowest level."""
@@ -217,7 +224,7 @@ def loss_spikes(course: Course, *, deviations: float = SPIKE, height: float = HE
 
     何を見るか:
         まわりの水準から大きく外れた学習損失 (ばらつきの 8 倍かつ 3 倍以上の高さ) と、
-        いったん下がった損失が最後まで高いままになる発散。ウォームアップ中と、小さいバッチの
+        いったん下がった損失が初めの値に戻り、最後まで高いままになる発散。ウォームアップ中と、小さいバッチの
         普通のばらつきは数えません。
 
     なぜ問題か:
@@ -232,8 +239,8 @@ def loss_spikes(course: Course, *, deviations: float = SPIKE, height: float = HE
 
     What it sees:
         Training losses far off their neighbours (8 deviations and 3 times the level), and a loss
-        that had come down and ends high. Warm-up and the usual scatter of small batches do not
-        count.
+        that had come down and ends where it began. Warm-up and the usual scatter of small batches
+        do not count.
 
     Why it matters:
         Weights after a divergence are of no use, and after each jump some training is lost.
@@ -252,9 +259,11 @@ def loss_spikes(course: Course, *, deviations: float = SPIKE, height: float = HE
     start, lowest = float(np.median(values[:begin])), float(level.min())
     tail = float(np.median(values[-max(3, len(values) // 10):]))  # fmt: skip
     low_at = int(level.argmin())
-    if tail >= diverged * lowest and tail >= 0.9 * start and tail - lowest > 0.3:
+    apart = tail >= diverged * lowest and tail >= 0.9 * start and tail - lowest > 0.3
+    if apart or _unlearnt(values):
+        held = [one.loss for one in course.evaluated]
         return Finding(
-            "critical",
+            "critical" if apart or _unlearnt_held(held) else "warning",
             text(
                 "rules_training.loss-spikes-diverged",
                 low=lowest, at=place(found[low_at]), high=tail,
@@ -277,6 +286,30 @@ def loss_spikes(course: Course, *, deviations: float = SPIKE, height: float = HE
         {"count": len(where), "steps": [int(p.step) for p in where[:20]], "worst": worst.value},
         _slower(course) if len(where) > 1 else None,
     )
+
+
+def _unlearnt(values: NDArray[np.float64]) -> bool:
+    """Whether a loss that had come down for good is back where it began.
+
+    Means of tenths of the curve: the lowest is below both the first and the last two by a fifth of
+    the first, and by five standard errors (of the points' scatter).
+    """
+    size = max(3, len(values) // 10)
+    parts = [float(values[n : n + size].mean()) for n in range(0, len(values) - size + 1, size)]
+    spread = noise(values)
+    if len(parts) < 5 or spread is None:
+        return False
+    first, lowest, last = parts[0], min(parts[1:-2]), min(parts[-2:])
+    least = max(UNLEARNT * first, 5 * spread * math.sqrt(2 / size))
+    return first - lowest > least and last - lowest > max(least, BACK * (first - lowest))
+
+
+def _unlearnt_held(values: Sequence[float]) -> bool:
+    """Whether the evaluation loss ends where it began, too, and was lower between."""
+    if len(values) < 3:
+        return False
+    fallen = values[0] - min(values)
+    return fallen > UNLEARNT * values[0] and values[-1] - min(values) > BACK * fallen
 
 
 def _slower(course: Course) -> Mapping[str, Any] | None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from kunren.doctor.course import Course, Evaluation, Point, lower
+from kunren.doctor.course import Course, Evaluation, Point, accuracy, lower
 from kunren.doctor.curve import chance, ends, jitter, noise
 from kunren.doctor.evidence import Finding, Missing
 from kunren.doctor.rules.training_evidence import (
@@ -30,6 +30,10 @@ STILL = 0.02
 
 MAY_FALL = 0.10
 """Where a curve scatters so much that it may have fallen by this share, it is not called flat."""
+
+WHOLE_VOCABULARY = 9.9
+"""ln 20,000: a loss from here on is that of guessing among the tokens of a vocabulary, where no
+pretrained model begins that reads its input aright."""
 
 GAIN = 0.03
 """Fall of the evaluation loss over the last epoch, as a share of it, that counts as improving."""
@@ -95,6 +99,8 @@ def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
     curve = course.finite_loss
     judged = course.evaluated
     if len(curve) < 2 and len(judged) < 2:
+        if judged and (guess := _guessed_once(course, judged[0])) is not None:
+            return _guessing(course, guess, False, judged[0].loss, judged[0].loss)
         raise Missing("loss-curve", count=max(len(curve), len(judged)), needed=2)
     values = [p.value for p in curve] if len(curve) >= 2 else [one.loss for one in judged]
     start, end, error = ends(values)
@@ -115,7 +121,7 @@ def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
         assert guess is not None  # noqa: S101  (at_guess)
         return _guessing(course, guess, known, start, level)
     unsure = start - end + 2 * error > MAY_FALL * start
-    if fell or fell_held or unsure or len(values) < 4 or not _long_enough(course, len(values)):
+    if fell or fell_held or unsure or len(values) < 4 or not _long_enough(course, len(values), end):
         return None
     return Finding(
         "warning",
@@ -177,15 +183,40 @@ def _uniform(course: Course, level: float) -> tuple[int | None, bool]:
     name = course.metric()
     if name is None or level <= 0:
         return None, False
-    near = max(2, round(math.exp(level)))
+    near = _near(level)
+    if near is None or lower(name):
+        return None, False
     points = [p.value for p in course.of_metric(name)]
     low = not points or points[-1] <= 1 / near + 0.1 or len(set(points)) == 1
-    return (near, False) if near <= _MOST_LABELS and low and not lower(name) else (None, False)
+    return (near if low else None), False
 
 
-def _long_enough(course: Course, points: int) -> bool:
+def _guessed_once(course: Course, only: Evaluation) -> int | None:
+    """The number of labels among which a single evaluation shows nothing but guessing.
+
+    Its loss alone would prove little; but its accuracy is that of guessing as well, and every row
+    has been trained on once.
+    """
+    name = accuracy(only.values)
+    if name is None or course.evaluation_rows is None or (only.epoch or 0.0) < 0.99:
+        return None
+    labels = course.labels or _near(only.loss)
+    if labels is None or abs(only.loss / math.log(labels) - 1) > NEAR_UNKNOWN:
+        return None
+    most = 1 / labels + chance(1 / labels, course.evaluation_rows)
+    return labels if only.values[name] <= most else None
+
+
+def _near(level: float) -> int | None:
+    """The number of labels whose ln is nearest to a loss; None if those are too many to tell."""
+    labels = max(2, round(math.exp(min(level, math.log(_MOST_LABELS) + 1))))
+    return labels if labels <= _MOST_LABELS else None
+
+
+def _long_enough(course: Course, points: int, level: float) -> bool:
     """A few noisy batches of an epoch of a model that is good already are no standstill."""
-    return points >= 20 or (course.last_epoch or 0.0) >= 2 or course.labels is not None
+    known = course.labels is not None or level >= WHOLE_VOCABULARY
+    return points >= 20 or (course.last_epoch or 0.0) >= 2 or known
 
 
 def _faster(course: Course) -> dict[str, dict[str, float]] | None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from statistics import median
+from statistics import fmean, geometric_mean, median
 
 import numpy as np
 
 from kunren.doctor.course import Course, Evaluation
 from kunren.doctor.evidence import Finding, Missing
-from kunren.doctor.rules.training_evidence import supervised
+from kunren.doctor.rules.training_evidence import MIN_EVALUATIONS, supervised
 from kunren.messages import text
 
 FACTOR = 1.8
 """Ratio of training to evaluation loss from which on no dropout or augmentation explains it."""
+
+LEAST = 0.05
+"""Below this evaluation loss a ratio is one of single rows."""
 
 STEADY = 1.25
 """A scale is the same at every evaluation; ratios with another cause drift apart further."""
@@ -71,49 +74,89 @@ def loss_scaling(course: Course, *, factor: float = FACTOR, steady: float = STEA
         return _above_guessing(course, course.vocabulary, known)
     middle = float(np.median(ratios))
     size = max(middle, 1 / middle) if middle > 0 else math.inf
-    if size < factor or max(ratios) > steady * min(ratios):
+    if size < factor or not _steady(ratios, steady):
         return None
     if middle < 1 and any(course.settings.get(f"train.loss.{n}") for n in ("focal_gamma",)):
         return None
     if len(ratios) < 2 and known is None:
         return None
-    nearest = known or 2.0 ** round(math.log2(size)) if math.isfinite(size) else 1.0
-    near = abs(math.log(size / nearest)) < (math.log(1.3) if known else math.log(1.15))
-    if known == 1 or not near:
+    steps = _accumulated(size, known, len(ratios)) if math.isfinite(size) else None
+    if steps is None:
         return None
     return Finding(
         "warning",
         text(
             f"rules_training.loss-scaling-{'up' if middle > 1 else 'down'}",
-            ratio=f"{size:.1f}", steps=round(nearest),
+            ratio=f"{size:.1f}", steps=round(steps),
             known=text(f"rules_training.loss-scaling-{'known' if known else 'guess'}"),
         ),
         {"ratio": middle, "accumulation": known, "ratios": [round(r, 3) for r in ratios]},
     )  # fmt: skip
 
 
-def _ratios(course: Course) -> list[float]:
-    """Training over evaluation loss at each evaluation, the training loss just before it.
+def _accumulated(size: float, known: float | None, count: int) -> float | None:
+    """The accumulation steps that a ratio tells; None where it fits none.
 
-    A training loss well below the evaluation loss is what memorising gives too, so below 1 only
-    evaluations within the first epoch count, when the model sees each row for the first time.
+    Where they are not known, powers of two, which nearly everybody sets; others only where three
+    ratios or more say so.
     """
-    found = []
-    logged = sorted(course.finite_loss, key=lambda point: point.step)
-    steps = [point.step for point in logged]
-    for one in course.evaluated:
-        end = bisect_right(steps, one.step)
-        if one.loss <= 0.05 or not end:
-            continue
-        value = median(point.value for point in logged[max(0, end - 4) : end])
-        if value > 0:
-            found.append((one, value / one.loss))
+    if known is not None:
+        return known if known != 1 and abs(math.log(size / known)) < math.log(1.3) else None
+    usual, whole = 2.0 ** round(math.log2(size)), float(round(size))
+    if abs(math.log(size / usual)) < math.log(1.15):
+        return usual
+    near = count >= MIN_EVALUATIONS and abs(math.log(size / whole)) < math.log(1.07)
+    return whole if near else None
+
+
+def _steady(ratios: list[float], steady: float) -> bool:
+    """Whether ratios are the same from beginning to end, but for the scatter of batches."""
+    if len(ratios) <= MIN_EVALUATIONS + 1:
+        return max(ratios) <= steady * min(ratios)
+    half = len(ratios) // 2
+    first, last = median(ratios[:half]), median(ratios[half:])
+    low, high = np.quantile(ratios, (0.1, 0.9))
+    return max(first, last) <= steady * min(first, last) and bool(high <= steady**2 * low)
+
+
+def _ratios(course: Course) -> list[float]:
+    """Training over evaluation loss, within the first epoch where that has evaluations enough.
+
+    There the model sees each row for the first time: later a training loss falls below the
+    evaluation loss by memorising, whatever its scale.
+    """
+    found = _spans(course)
     # Before the first evaluation the loss falls so fast that a mean over some steps lags behind.
-    found = found[1:] if len(found) >= 3 else found
+    found = found[1:] if len(found) >= MIN_EVALUATIONS else found
     first = [ratio for one, ratio in found if _fresh(one)]
-    if first and float(np.median(first)) < 1:
+    if first and (float(np.median(first)) < 1 or len(first) >= MIN_EVALUATIONS):
         return first
     return [ratio for _, ratio in found if ratio > 1] if all(r > 1 for _, r in found) else []
+
+
+def _spans(course: Course) -> list[tuple[Evaluation, float]]:
+    """For each evaluation after which the training loss was logged anew, their ratio.
+
+    Both are means over the same steps: a logged loss is one over all steps since the log before,
+    and falls on the way. Of the steps before the first evaluation only the last ones count.
+    """
+    logged = sorted(course.finite_loss, key=lambda point: point.step)
+    steps = [point.step for point in logged]
+    found: list[tuple[Evaluation, float]] = []
+    begin, since = 0, list[float]()
+    for one in course.evaluated:
+        end = bisect_right(steps, one.step)
+        if one.loss <= LEAST:
+            return found
+        since.append(one.loss)
+        if end == begin:
+            continue
+        points = logged[begin:end] if found or begin else logged[max(0, end - 4) : end]
+        value = fmean(point.value for point in points)
+        if value > 0:
+            found.append((one, value / geometric_mean(since)))
+        begin, since = end, [one.loss]
+    return found
 
 
 def _fresh(one: Evaluation) -> bool:
