@@ -161,7 +161,7 @@ class Course:
 
 
 def macro_f1(names: Collection[str]) -> str | None:
-    """The metric that is a macro-F1, however it is written (``macro avg_f1-score``, ``F1Macro``)."""
+    """The metric that is a macro-F1, however it is written (``macro avg_f1-score`` …)."""
     known = next((name for name in MACRO if name in names), None)
     bare = {name: "".join(c for c in name.lower() if c.isalnum()) for name in sorted(names)}
     parts = ("macrof1", "f1macro", "f1scoremacro", "macroavgf1", "macroaveragedf1")
