@@ -15,12 +15,15 @@ def fires() -> list[Case]:
     rough = [a + b for a, b in zip([*down, *[0.69] * 20], level(0, 40, 0.04), strict=True)]
     lost = course(rough, (0.74, 0.55, 0.47, 0.70, 0.72))
     alone = course(rough)
+    up = [0.83, 0.3, *level(0.13, 8, 0.01), *level(0.3, 30, 0.02), *level(0.18, 20, 0.01)]
+    harmed = course(up, (0.22, 0.42, 0.42, 0.41, 0.44, 0.40))
     two = ours(course(spiked(30, 61)), learning_rate=3e-4)
     slower = {"set": {"train.learning_rate": 1e-4}}
     return [
         Case("two", {"course": two}, "warning", ["2 回"], slower),
         Case("one", {"course": course(spiked(50))}, "info", ["1 回"]),
         Case("diverged", {"course": apart}, "critical", ["発散", "7.4"]),
+        Case("both losses rise and stay up", {"course": harmed}, "warning", ["学習率が高すぎる"]),
         Case("back at ln 2", {"course": lost}, "critical", ["発散"]),
         Case("back at ln 2, not evaluated", {"course": alone}, "warning", ["発散"]),
     ]

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kunren.doctor.course import Course, Point
-from kunren.doctor.curve import noise, running_median
+from kunren.doctor.course import Course, Evaluation, Point
+from kunren.doctor.curve import jitter, noise, running_median
 from kunren.doctor.evidence import Finding, Missing
-from kunren.doctor.rules.training_evidence import losses, place, two_digits
+from kunren.doctor.rules.training_evidence import MIN_EVALUATIONS, losses, place, two_digits
 from kunren.evaluation.told import percent
 from kunren.messages import text
 from kunren.records.folder import State
@@ -40,6 +40,9 @@ LEAST_SPIKE = 0.5
 
 UNLEARNT = 0.2
 """Share of the loss by which it must have come down to have learnt something worth losing."""
+
+LEAST_RISE = 0.05
+"""Rise of the evaluation loss, in nats, below which nothing is lost."""
 
 BACK = 0.8
 """Share of what was learnt that is lost again when a run has diverged."""
@@ -224,7 +227,8 @@ def loss_spikes(course: Course, *, deviations: float = SPIKE, height: float = HE
 
     何を見るか:
         まわりの水準から大きく外れた学習損失 (ばらつきの 8 倍かつ 3 倍以上の高さ) と、
-        いったん下がった損失が初めの値に戻り、最後まで高いままになる発散。ウォームアップ中と、小さいバッチの
+        いったん下がった損失が初めの値に戻り、最後まで高いままになる発散。評価損失と学習損失が
+        そろって上がり、戻らない場合も含みます。ウォームアップ中と、小さいバッチの
         普通のばらつきは数えません。
 
     なぜ問題か:
@@ -239,7 +243,8 @@ def loss_spikes(course: Course, *, deviations: float = SPIKE, height: float = HE
 
     What it sees:
         Training losses far off their neighbours (8 deviations and 3 times the level), and a loss
-        that had come down and ends where it began. Warm-up and the usual scatter of small batches
+        that had come down and ends where it began, or rises together with the evaluation loss and
+        stays up. Warm-up and the usual scatter of small batches
         do not count.
 
     Why it matters:
@@ -269,6 +274,17 @@ def loss_spikes(course: Course, *, deviations: float = SPIKE, height: float = HE
                 low=lowest, at=place(found[low_at]), high=tail,
             ),
             {"lowest": lowest, "last": tail, "step": int(found[low_at].step)},
+            _slower(course),
+        )  # fmt: skip
+    if (worse := _worse(course)) is not None:
+        at, high, rates = worse
+        return Finding(
+            "warning",
+            text(
+                "rules_training.loss-spikes-worse",
+                at=place(at), low=at.loss, high=high, then=rates[0], now=rates[1],
+            ),
+            {"step": int(at.step), "eval_loss": [at.loss, high], "loss": list(rates)},
             _slower(course),
         )  # fmt: skip
     off = values - level
@@ -310,6 +326,29 @@ def _unlearnt_held(values: Sequence[float]) -> bool:
         return False
     fallen = values[0] - min(values)
     return fallen > UNLEARNT * values[0] and values[-1] - min(values) > BACK * fallen
+
+
+def _worse(course: Course) -> tuple[Evaluation, float, tuple[float, float]] | None:
+    """The best evaluation, if both losses rose after it and stayed up: no overfitting, but harm.
+
+    Returns:
+        The evaluation, the evaluation loss after it, and the training loss before and after it.
+    """
+    found = course.evaluated
+    if len(found) < MIN_EVALUATIONS:
+        return None
+    best = min(found, key=lambda one: one.loss)
+    after = [one.loss for one in found if one.step > best.step]
+    if len(after) < 2 or min(after) - best.loss <= max(
+        UNLEARNT * best.loss, 2 * (noise([one.loss for one in found]) or 0.0),
+        jitter(best.loss, course.judged_size), LEAST_RISE,
+    ):  # fmt: skip
+        return None
+    then = course.loss_between(0.5 * best.step, best.step)
+    now = course.loss_between(best.step, found[-1].step)
+    if then is None or now is None or now <= (1 + UNLEARNT) * then:
+        return None
+    return best, float(np.mean(after)), (then, now)
 
 
 def _slower(course: Course) -> Mapping[str, Any] | None:
