@@ -25,6 +25,8 @@ def fires() -> list[Case]:
         Case("from the first epoch on", {"course": first}, "warning", ["エポック 1"]),
         Case("a checkpoint is on record", {"course": stored}, "warning", ["checkpoint-2000"]),
         Case("long", {"course": course(falling(2, 0.1, 99), wobble(LONG, 0.03))}, "warning"),
+        Case("the last two of ten", {"course": course(down, (1.43, 1.08, 0.94, 0.89, 0.87, 0.86,
+             0.855, 0.852, 1.17, 1.48), held_rows=1000)}, "warning", ["エポック 8"]),
         Case("the last epoch", {"course": course(down, (0.808, 0.807, 0.902), held_rows=12572)},
              "warning", ["エポック 2"]),
         Case("nothing left to learn", {"course": heart}, "warning"),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random
+
 from tests.rules.case import Case
 from tests.rules.courses import HEALTHY, course, falling, level, ours
 
@@ -9,9 +11,15 @@ def spiked(*where: int, count: int = 80) -> list[float]:
     return [9.0 if n in where else loss for n, loss in enumerate(losses)]
 
 
+def gamma(count: int, mean: float) -> list[float]:
+    """Losses of single rows."""
+    chance = random.Random(count)
+    return [mean * chance.gammavariate(3, 1) / 3 for _ in range(count)]
+
+
 def fires() -> list[Case]:
     apart = course([*falling(2.1, 1.2, 40, 0.05), *level(7.4, 20, 0.1)])
-    down = [0.66, 0.66, 0.64, 0.60, 0.54, 0.48, 0.42, 0.38, *[0.37] * 12]
+    down = [0.66, 0.66, 0.64, 0.60, 0.54, 0.50, 0.46, 0.43, *[0.42] * 12]
     rough = [a + b for a, b in zip([*down, *[0.69] * 20], level(0, 40, 0.04), strict=True)]
     lost = course(rough, (0.74, 0.55, 0.47, 0.70, 0.72))
     alone = course(rough)
@@ -39,6 +47,15 @@ def quiet() -> list[Case]:
         Case(
             "half of it lost",
             {"course": course(level(2.0, 20, 0.05) + level(1.2, 20, 0.05) + level(1.5, 20, 0.05))},
+        ),
+        Case("single rows, heavy tails", {"course": course(gamma(120, 0.9))}),
+        Case(
+            "up, but not held out",
+            {
+                "course": course(
+                    [*falling(2.1, 1.2, 40, 0.05), *level(2.5, 10, 0.1)], (1.5, 1.3, 1.2)
+                )
+            },
         ),
         Case("batches of one row", {"course": course([abs(x) for x in level(0.7, 200, 0.4)])}),
         Case("warm-up", {"course": course([9.0, *falling(2.4, 1.1, 60, 0.05)])}),

@@ -104,10 +104,13 @@ def overfitting(course: Course, *, rise: float = RISE, least: float = LEAST_RISE
     values = [one.loss for one in found]
     curve = smooth(values)
     best = int(curve.argmin())
-    if best == len(curve) - 1:
-        return None
-    after = curve[best + 1 :]
     low = float(curve[best])
+    # The point itself, not the smoothed one: that is the weights that can be used, and a median
+    # puts the lowest point up to two places too early.
+    at = min(range(max(0, best - 2), min(len(values), best + 3)), key=lambda n: values[n])
+    after = curve[at + 1 :]
+    if not len(after):
+        return None
     high = float(np.mean(after[-max(1, min(3, len(after) // 3)):]))  # fmt: skip
     jumps = [max(0.0, float(curve[n + 1] - curve[n])) for n in range(best)]
     bar = max(
@@ -118,11 +121,9 @@ def overfitting(course: Course, *, rise: float = RISE, least: float = LEAST_RISE
         rise * low,
     )
     above = float(np.mean(after > low))
-    if high - low <= bar or above < stays or not _still_learning(course, found[best]):
+    if high - low <= bar or above < stays or not _still_learning(course, found[at]):
         return None
-    # The point itself, not the smoothed one: that is the weights that can be used.
-    at = min(found[max(0, best - 2) : best + 3], key=lambda one: one.loss)
-    return _overfitting(course, found, at, high)
+    return _overfitting(course, found, found[at], high)
 
 
 def _overfitting(

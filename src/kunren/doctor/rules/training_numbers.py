@@ -261,30 +261,32 @@ def loss_spikes(course: Course, *, deviations: float = SPIKE, height: float = HE
     values = np.array([p.value for p in found])
     level = running_median(values, 7)
     begin = max(1, len(values) // 10)
-    start, lowest = float(np.median(values[:begin])), float(level.min())
-    tail = float(np.median(values[-max(3, len(values) // 10):]))  # fmt: skip
-    low_at = int(level.argmin())
-    apart = tail >= diverged * lowest and tail >= 0.9 * start and tail - lowest > 0.3
-    if apart or _unlearnt(values):
-        held = [one.loss for one in course.evaluated]
+    start = float(np.median(values[:begin]))
+    if (apart := _diverged(course, values, diverged)) is not None:
+        low_at = int(level.argmin())
         return Finding(
-            "critical" if apart or _unlearnt_held(held) else "warning",
+            "critical" if apart else "warning",
             text(
                 "rules_training.loss-spikes-diverged",
-                low=lowest, at=place(found[low_at]), high=tail,
+                low=float(level.min()), at=place(found[low_at]),
+                high=float(np.median(values[-begin:])),
             ),
-            {"lowest": lowest, "last": tail, "step": int(found[low_at].step)},
+            {
+                "lowest": float(level.min()),
+                "last": float(np.median(values[-begin:])),
+                "step": int(found[low_at].step),
+            },
             _slower(course),
         )  # fmt: skip
     if (worse := _worse(course)) is not None:
-        at, high, rates = worse
+        at, after, rates = worse
         return Finding(
             "warning",
             text(
                 "rules_training.loss-spikes-worse",
-                at=place(at), low=at.loss, high=high, then=rates[0], now=rates[1],
+                at=place(at), low=at.loss, high=after, then=rates[0], now=rates[1],
             ),
-            {"step": int(at.step), "eval_loss": [at.loss, high], "loss": list(rates)},
+            {"step": int(at.step), "eval_loss": [at.loss, after], "loss": list(rates)},
             _slower(course),
         )  # fmt: skip
     off = values - level
@@ -304,20 +306,41 @@ def loss_spikes(course: Course, *, deviations: float = SPIKE, height: float = HE
     )
 
 
-def _unlearnt(values: NDArray[np.float64]) -> bool:
-    """Whether a loss that had come down for good is back where it began.
+def _diverged(course: Course, values: NDArray[np.float64], diverged: float) -> bool | None:
+    """Whether a loss that had come down for good is up again at the end.
 
-    Means of tenths of the curve: the lowest is below both the first and the last two by a fifth of
-    the first, and by five standard errors (of the points' scatter).
+    Means of tenths of the curve are compared, so that neither single rows nor the lowest of many
+    noisy points count: the end must be above the lowest by five standard errors. It then is at
+    ``diverged`` times the lowest, or has lost most of what was learnt.
+
+    Returns:
+        None: it has not. False: only the training loss says so, and it is no higher than twice its
+        lowest: the order of the rows could do that.
     """
     size = max(3, len(values) // 10)
-    parts = [float(values[n : n + size].mean()) for n in range(0, len(values) - size + 1, size)]
+    parts = [
+        float(values[n : n + size].mean()) for n in range(len(values) % size, len(values), size)
+    ]
     spread = noise(values)
-    if len(parts) < 5 or spread is None:
-        return False
-    first, lowest, last = parts[0], min(parts[1:-2]), min(parts[-2:])
-    least = max(UNLEARNT * first, 5 * spread * math.sqrt(2 / size))
-    return first - lowest > least and last - lowest > max(least, BACK * (first - lowest))
+    if len(parts) < 3 or spread is None or _holds(course):
+        return None
+    first, lowest, last = parts[0], min(parts[:-1]), parts[-1]
+    error = 5 * spread * math.sqrt(2 / size)
+    apart = last >= diverged * lowest and last - lowest > max(0.3, error)
+    if apart and last >= 0.9 * first:
+        return True
+    least = max(UNLEARNT * first, error)
+    lost = min(parts[-2:]) - lowest
+    if len(parts) < 5 or first - lowest <= least or lost <= max(least, BACK * (first - lowest)):
+        return None
+    return _unlearnt_held([one.loss for one in course.evaluated])
+
+
+def _holds(course: Course) -> bool:
+    """Whether the last evaluation, at the end of the run, is about the best one."""
+    found = course.evaluated
+    at_end = bool(found) and bool(course.loss) and found[-1].step >= 0.95 * course.loss[-1].step
+    return at_end and len(found) > 1 and found[-1].loss <= 1.1 * min(one.loss for one in found)
 
 
 def _unlearnt_held(values: Sequence[float]) -> bool:

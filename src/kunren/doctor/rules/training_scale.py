@@ -19,6 +19,12 @@ FACTOR = 1.8
 LEAST = 0.05
 """Below this evaluation loss a ratio is one of single rows."""
 
+MEMORISED = 1.35
+"""So many times lower may the ratio be for what was memorised up to the third evaluation."""
+
+ALIKE = 1.07
+"""Ratios within this of one another, and of a whole number, are that number."""
+
 STEADY = 1.25
 """A scale is the same at every evaluation; ratios with another cause drift apart further."""
 
@@ -80,7 +86,7 @@ def loss_scaling(course: Course, *, factor: float = FACTOR, steady: float = STEA
         return None
     if len(ratios) < 2 and known is None:
         return None
-    steps = _accumulated(size, known, len(ratios)) if math.isfinite(size) else None
+    steps = _accumulated(size, known, ratios) if math.isfinite(size) else None
     if steps is None:
         return None
     return Finding(
@@ -94,19 +100,20 @@ def loss_scaling(course: Course, *, factor: float = FACTOR, steady: float = STEA
     )  # fmt: skip
 
 
-def _accumulated(size: float, known: float | None, count: int) -> float | None:
+def _accumulated(size: float, known: float | None, ratios: list[float]) -> float | None:
     """The accumulation steps that a ratio tells; None where it fits none.
 
     Where they are not known, powers of two, which nearly everybody sets; others only where three
-    ratios or more say so.
+    ratios or more agree on one.
     """
     if known is not None:
         return known if known != 1 and abs(math.log(size / known)) < math.log(1.3) else None
     usual, whole = 2.0 ** round(math.log2(size)), float(round(size))
-    if abs(math.log(size / usual)) < math.log(1.15):
-        return usual
-    near = count >= MIN_EVALUATIONS and abs(math.log(size / whole)) < math.log(1.07)
-    return whole if near else None
+    agree = len(ratios) >= MIN_EVALUATIONS and max(ratios) < ALIKE * min(ratios)
+    if agree and abs(math.log(size / whole)) < math.log(ALIKE):
+        return whole
+    near = -math.log(MEMORISED) < math.log(size / usual) < math.log(1.15)
+    return usual if near else None
 
 
 def _steady(ratios: list[float], steady: float) -> bool:
@@ -123,7 +130,8 @@ def _ratios(course: Course) -> list[float]:
     """Training over evaluation loss, within the first epoch where that has evaluations enough.
 
     There the model sees each row for the first time: later a training loss falls below the
-    evaluation loss by memorising, whatever its scale.
+    evaluation loss by memorising, whatever its scale. Else the first ones, where it has memorised
+    least.
     """
     found = _spans(course)
     # Before the first evaluation the loss falls so fast that a mean over some steps lags behind.
@@ -131,7 +139,8 @@ def _ratios(course: Course) -> list[float]:
     first = [ratio for one, ratio in found if _fresh(one)]
     if first and (float(np.median(first)) < 1 or len(first) >= MIN_EVALUATIONS):
         return first
-    return [ratio for _, ratio in found if ratio > 1] if all(r > 1 for _, r in found) else []
+    early = [ratio for _, ratio in found[:MIN_EVALUATIONS]]
+    return early if all(ratio > 1 for ratio in early) else []
 
 
 def _spans(course: Course) -> list[tuple[Evaluation, float]]:
