@@ -205,7 +205,11 @@ def of_log(rows: Iterable[Mapping[str, Any]]) -> Course:
             if name in found:
                 curve.append(Point(step, found.get("epoch"), found[name]))
         values = _evaluated(found)
-        if values and step not in evaluations:
+        if values and step in evaluations:
+            # A row of another evaluation set, or the same set once more: what is there counts.
+            known = evaluations[step]
+            evaluations[step] = replace(known, values={**values, **known.values})
+        elif values:
             evaluations[step] = Evaluation(step, found.get("epoch"), values)
             speed = found.get("eval_samples_per_second", 0.0) * found.get("eval_runtime", 0.0)
             speeds += [speed] if speed > 0 else []
@@ -236,9 +240,13 @@ def _numbers(row: Mapping[str, Any], begin: str = "") -> Iterator[tuple[str, flo
 
 
 def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    """A number, also one that a logger wrote as text (``"0.6931"``, ``"nan"``)."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    return float(value)
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _evaluated(found: Mapping[str, float]) -> dict[str, float]:

@@ -27,6 +27,7 @@ def fires() -> list[Case]:
         Case("long", {"course": course(falling(2, 0.1, 99), wobble(LONG, 0.03))}, "warning"),
         Case("the last two of ten", {"course": course(down, (1.43, 1.08, 0.94, 0.89, 0.87, 0.86,
              0.855, 0.852, 1.17, 1.48), held_rows=1000)}, "warning", ["エポック 8"]),
+        Case("two, far apart", {"course": course(down, (0.35, 0.6), held_rows=2500)}, "warning"),
         Case("the last epoch", {"course": course(down, (0.808, 0.807, 0.902), held_rows=12572)},
              "warning", ["エポック 2"]),
         Case("nothing left to learn", {"course": heart}, "warning"),
@@ -57,6 +58,7 @@ def quiet() -> list[Case]:
 def lacks() -> list[Case]:
     return [
         Case("two evaluations", {"course": course((), (1.0, 0.5))}),
+        Case("two that may differ by chance", {"course": course((), (0.5, 0.6), held_rows=100)}),
         Case("none", {"course": course(falling(2.0, 1.0))}),
         Case("rewards", {"course": course([0.1], (1, 2, 3), reward=True)}),
     ]

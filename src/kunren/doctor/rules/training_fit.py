@@ -11,6 +11,7 @@ from kunren.doctor.course import Course, Evaluation, Point, lower
 from kunren.doctor.curve import jitter, noise, smooth
 from kunren.doctor.evidence import Finding, Missing
 from kunren.doctor.rules.training_evidence import (
+    MIN_EVALUATIONS,
     epoch_of,
     evaluations,
     named,
@@ -25,6 +26,9 @@ RISE = 0.05
 
 LEAST_RISE = 0.01
 """The same in nats: of a loss near 0 a large share is nothing."""
+
+ALONE = 0.25
+"""The same of two evaluations, which show no noise of their own."""
 
 STAYS = 0.8
 """Share of the evaluations after the best that must be above it: a rise that comes back is none."""
@@ -100,8 +104,10 @@ def overfitting(course: Course, *, rise: float = RISE, least: float = LEAST_RISE
     What to do:
         Use the weights of the best epoch; next time train fewer epochs, stop early, or add rows.
     """
-    found = evaluations(course)
+    found = evaluations(course, 2)
     values = [one.loss for one in found]
+    if len(values) < MIN_EVALUATIONS and not _clear(course, values):
+        raise Missing("curve", count=len(values), needed=MIN_EVALUATIONS)
     curve = smooth(values)
     best = int(curve.argmin())
     low = float(curve[best])
@@ -124,6 +130,12 @@ def overfitting(course: Course, *, rise: float = RISE, least: float = LEAST_RISE
     if high - low <= bar or above < stays or not _still_learning(course, found[at]):
         return None
     return _overfitting(course, found, found[at], high)
+
+
+def _clear(course: Course, values: Sequence[float]) -> bool:
+    """Whether the second of two evaluations is worse by more than four standard errors."""
+    least = max(ALONE * values[0], 2 * jitter(values[0], course.judged_size))
+    return course.evaluation_rows is not None and values[1] - values[0] > least
 
 
 def _overfitting(

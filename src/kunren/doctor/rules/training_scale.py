@@ -22,6 +22,18 @@ LEAST = 0.05
 MEMORISED = 1.35
 """So many times lower may the ratio be for what was memorised up to the third evaluation."""
 
+ALONE = 3.0
+"""Ratio from which on a single evaluation tells, if the training loss is level by then …"""
+
+ALONE_LEVEL = 1.3
+"""… that is, its last logged values are within this of one another."""
+
+LARGEST = 262144
+"""Tokens of the largest vocabulary in use (Gemma): no guess costs more than ln of it, 12.5."""
+
+NO_LOSS_A_TOKEN = 500.0
+"""Above this a loss is no sum of a few token losses, but that of a regression or of speech."""
+
 ALIKE = 1.07
 """Ratios within this of one another, and of a whole number, are that number."""
 
@@ -75,16 +87,14 @@ def loss_scaling(course: Course, *, factor: float = FACTOR, steady: float = STEA
     if not ratios:
         if any(_fresh(one) for one in course.evaluated) or len(course.evaluated) > 1:
             return None  # neither always above the evaluation loss nor below it from the start
-        if course.vocabulary is None:
-            raise Missing("comparable")
-        return _above_guessing(course, course.vocabulary, known)
+        return _above_guessing(course, known)
     middle = float(np.median(ratios))
     size = max(middle, 1 / middle) if middle > 0 else math.inf
     if size < factor or not _steady(ratios, steady):
         return None
     if middle < 1 and any(course.settings.get(f"train.loss.{n}") for n in ("focal_gamma",)):
         return None
-    if len(ratios) < 2 and known is None:
+    if len(ratios) < 2 and known is None and not (size >= ALONE and _level(course)):
         return None
     steps = _accumulated(size, known, ratios) if math.isfinite(size) else None
     if steps is None:
@@ -172,11 +182,27 @@ def _fresh(one: Evaluation) -> bool:
     return one.epoch is not None and one.epoch <= 1.01
 
 
-def _above_guessing(course: Course, vocabulary: int, known: float | None) -> Finding | None:
-    guess = math.log(vocabulary)
+def _level(course: Course) -> bool:
+    """Whether the last logged losses hardly differ, so that their mean does not lag behind."""
+    last = [point.value for point in course.finite_loss[-4:]]
+    return len(last) == 4 and max(last) < ALONE_LEVEL * min(last)
+
+
+def _above_guessing(course: Course, known: float | None) -> Finding | None:
+    """A loss that stays above that of guessing among the tokens of a vocabulary.
+
+    Raises:
+        Missing: the vocabulary is not known, and the loss is not above that of any in use.
+    """
     values = [p.value for p in course.finite_loss]
-    start = float(np.median(values[:3]))
-    if start < 1.5 * guess or float(np.median(values[-3:])) < 0.5 * guess or known == 1:
+    start, end = float(np.median(values[:3])), float(np.median(values[-3:]))
+    if course.vocabulary is not None:
+        guess, factor = math.log(course.vocabulary), 1.5
+    else:
+        guess, factor = math.log(LARGEST), 1.1
+        if not factor * guess <= start <= NO_LOSS_A_TOKEN:
+            raise Missing("comparable")
+    if start < factor * guess or end < 0.5 * guess or known == 1:
         return None
     return Finding(
         "warning",
