@@ -76,6 +76,16 @@ def test_numbers_in_mappings_and_in_text_count(tmp_path: Path) -> None:
     assert slugs["majority-trap"] == "warning"
 
 
+def test_numbers_that_no_training_has_break_nothing(tmp_path: Path) -> None:
+    rows = [
+        {"step": 10, "epoch": 1.0, "loss": 1e300, "eval_loss": 2690.0, "eval_accuracy": 0.5,
+         "eval_runtime": 1e200, "eval_samples_per_second": 1e200},
+        {"step": 20, "epoch": 2.0, "loss": 10**400, "eval_loss": 0.0, "eval_f1_macro": 0.5},
+        {"step": 30, "epoch": 3.0, "loss": 0.5, "eval_loss": 900.0},
+    ]  # fmt: skip
+    assert found(state(tmp_path, rows))["non-finite"] == "critical"
+
+
 def test_rows_of_several_evaluation_sets_at_a_step_are_one_evaluation(tmp_path: Path) -> None:
     rows = [
         row | {"step": 100 * n, "epoch": n}

@@ -13,6 +13,9 @@ LOWER = ("loss", "wer", "cer", "ter", "perplexity", "mae", "mse", "rmse", "error
 MACRO = ("macro_f1", "f1_macro", "macro-f1", "f1-macro", "f1_score_macro", "macro_avg_f1")
 """Names of macro-F1 in other people's logs."""
 
+HUGE = 1e30
+"""Numbers from here on are as good as infinite: no step on such a loss leaves finite weights."""
+
 TOKENS = 20
 """Tokens that even a short written answer has."""
 
@@ -212,7 +215,7 @@ def of_log(rows: Iterable[Mapping[str, Any]]) -> Course:
         elif values:
             evaluations[step] = Evaluation(step, found.get("epoch"), values)
             speed = found.get("eval_samples_per_second", 0.0) * found.get("eval_runtime", 0.0)
-            speeds += [speed] if speed > 0 else []
+            speeds += [speed] if 0 < speed < math.inf else []
     return Course(
         loss=curves["loss"],
         gradient=curves["grad_norm"],
@@ -244,9 +247,12 @@ def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        return float(value)
-    except (ValueError, OverflowError):
+        number = float(value)
+    except ValueError:
         return None
+    except OverflowError:
+        return math.inf
+    return math.copysign(math.inf, number) if abs(number) > HUGE else number
 
 
 def _evaluated(found: Mapping[str, float]) -> dict[str, float]:

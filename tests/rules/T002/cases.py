@@ -49,6 +49,7 @@ def quiet() -> list[Case]:
         Case("jumps as much on the way down", {"course": course(down, (1.0, 1.3, 0.8, 0.9))}),
         Case("scatter alone", {"course": course(down, noisy)}),
         Case("so few rows", {"course": few}),
+        Case("from exactly zero", {"course": course(down, (0.5, 0.0, 0.3, 0.4))}),
         Case("near zero", {"course": course(down, (0.004, 0.001, 0.003))}),
         Case("the training loss rises too",
              {"course": course([1.0] * 20 + [2.0] * 20, (1.2, 0.8, 1.1, 1.4))}),

@@ -115,7 +115,7 @@ def overfitting(course: Course, *, rise: float = RISE, least: float = LEAST_RISE
     # puts the lowest point up to two places too early.
     at = min(range(max(0, best - 2), min(len(values), best + 3)), key=lambda n: values[n])
     after = curve[at + 1 :]
-    if not len(after):
+    if not len(after) or values[at] <= 0:
         return None
     high = float(np.mean(after[-max(1, min(3, len(after) // 3)):]))  # fmt: skip
     jumps = [max(0.0, float(curve[n + 1] - curve[n])) for n in range(best)]

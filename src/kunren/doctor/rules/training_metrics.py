@@ -174,6 +174,8 @@ def majority_trap(course: Course, *, gap: float = TRAP_GAP, same: float = SAME) 
     if share is None or macro is None:
         raise Missing("accuracy-and-f1")
     both = [one for one in course.evaluations if {share, macro} <= set(one.values)]
+    if not both:
+        raise Missing("accuracy-and-f1")
     best = [one for one in both if one.step == (course.kept_step or course.best_step)]
     at = best[0] if best else both[-1]
     right, found = at.values[share], at.values[macro]
