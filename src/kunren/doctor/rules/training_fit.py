@@ -74,7 +74,8 @@ def overfitting(course: Course, *, rise: float = RISE, least: float = LEAST_RISE
     何を見るか:
         検証損失の最小値と終わりの値の差。曲線そのものの揺れ (2 階差分から見積もります)、評価行の
         少なさによる揺れ、下がる途中の跳ねのどれよりも大きく、そのあと戻らないときだけ鳴ります。
-        評価が 3〜5 回の短い学習でも、数百回の長い学習でも使えます。
+        評価が 3〜5 回の短い学習でも、数百回の長い学習でも使えます。評価が 2 回だけのときは、
+        25 % 以上上がった場合に限ります。
 
     なぜ問題か:
         モデルが課題ではなく学習行を覚え始めています。最後の重みは、途中の重みより悪い可能性が
@@ -91,7 +92,7 @@ def overfitting(course: Course, *, rise: float = RISE, least: float = LEAST_RISE
         The gap between the lowest evaluation loss and the last ones. It must be larger than the
         curve's own noise (from its second differences), than what so few evaluation rows give, and
         than the jumps on the way down, and must not come back. Works for 3 to 5 evaluations and for
-        hundreds.
+        hundreds; of two evaluations only where the second is 25 % above the first.
 
     Why it matters:
         The model learns its rows rather than the task, and the last weights are likely worse than
@@ -152,8 +153,10 @@ def _overfitting(
         by = metric_name(by)
     number = epoch_of(at)
     grown = 100 * (high / at.loss - 1)
+    # Which weights another tool kept is inferred, and why it did is not known.
+    unsure = kind == "other" and not course.ours
     return Finding(
-        "warning" if kept is None else "info",
+        "warning" if kept is None or unsure else "info",
         text(
             f"rules_training.overfitting-{kind}",
             at=place(at), low=at.loss, last=place(found[-1]), high=high, rise=grown,

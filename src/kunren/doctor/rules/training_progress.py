@@ -68,7 +68,8 @@ def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
     何を見るか:
         学習の初めと終わりの損失の差が、ばらつきの範囲を出ないか。分類では、損失が ln(ラベル数)、
         つまり当てずっぽうの値のままではないか (2 種なら 0.693、3 種なら 1.099)。
-        正解率などが上がっていれば、鳴りません。
+        ラベルが偏っていると損失はもっと低い値で止まるので、正解率が最後の桁まで変わらず、
+        検証損失も動かないことでも判断します。正解率などが上がっていれば、鳴りません。
 
     なぜ問題か:
         モデルは何も学んでいません。以後の評価はすべて、学習前のモデルか当てずっぽうの評価です。
@@ -84,7 +85,8 @@ def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
     What it sees:
         A loss whose beginning and end differ by no more than its scatter; in classification one
         that stays at ln(number of labels), the value of guessing (0.693 for two, 1.099 for three).
-        Quiet where a metric has improved.
+        Where labels are skewed the loss stops lower; there an accuracy that is the same to the last
+        digit beside an evaluation loss that stays tells. Quiet where a metric has improved.
 
     Why it matters:
         Nothing was learnt. Every evaluation is one of the untuned model, or of guesses.
