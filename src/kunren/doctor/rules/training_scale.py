@@ -49,8 +49,8 @@ def loss_scaling(course: Course, *, factor: float = FACTOR, steady: float = STEA
 
     何を見るか:
         学習損失が、最初からずっと評価損失の k 倍 (または k 分の 1) になっていないか。
-        評価がないときは、学習損失が語彙全体から均等に選ぶときの値 (ln 語彙数。語彙数が分からなければ
-        12.5) を超えたままか。
+        評価がないときは、学習損失が語彙全体から均等に選ぶときの値 (ln 語彙数。語彙数が
+        分からなければ 12.5) を超えたままか。
 
     なぜ問題か:
         勾配累積で割り忘れる、または 2 回割る不具合があると (transformers 4.46〜4.48 など)、
@@ -66,8 +66,8 @@ def loss_scaling(course: Course, *, factor: float = FACTOR, steady: float = STEA
 
     What it sees:
         A training loss that is k times (or one k-th of) the evaluation loss from the start to the
-        end. Without evaluations: one that stays above ln(vocabulary), which guessing gives (12.5 where
-        the vocabulary is not known).
+        end. Without evaluations: one that stays above ln(vocabulary), which guessing gives (12.5
+        where the vocabulary is not known).
 
     Why it matters:
         Where accumulated losses are not divided, or divided twice (transformers 4.46 to 4.48 had
