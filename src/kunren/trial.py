@@ -149,10 +149,9 @@ class Trial:
         return list(said)
 
     def _options(self, decoding: Decoding, threshold: float = 0.5) -> Options:
-        config = self._plan.config.evaluate
-        assert config.max_new_tokens is not None  # noqa: S101  (see _settled)
-        free = config.generate
-        return Options(config.batch_size, config.max_new_tokens, decoding, free, threshold)
+        c = self._plan.config.evaluate
+        assert c.max_new_tokens is not None  # noqa: S101  (see _settled)
+        return Options(c.batch_size, c.max_new_tokens, decoding, c.generate, threshold)
 
     def _base(self, family: Family) -> list[Prediction]:
         plan, decoding = self._plan, self._plan.config.evaluate.decoding
@@ -283,13 +282,13 @@ class Trial:
         with self._stage("save"):
             self._save(tuned, added, self._model)
             reload = self._verified(tuned, self._model) if self._place.first else None
-            write_log(self._log_folder() / NAME, fitted.history)
-            facts = {k: v for k, v in asdict(fitted).items() if k != "history"}
+            facts = asdict(fitted)
+            write_log(self._log_folder() / NAME, facts.pop("history"))
             facts["trivial"] = trivial(plan.task, plan.config.task.kind, plan.items, plan.labels)
             used = family.loaded.provenance | {"parameters": total, "trainable": moving}
-            origin = plan.model
-            used["id"] = Path(origin.id).name if Path(origin.id).exists() else origin.id
-            used |= {"family": name, "reload": reload, "added_tokens": added and added.as_json()}
+            path = Path(plan.model.id)
+            used |= {"id": path.name if path.exists() else plan.model.id, "family": name}
+            used |= {"reload": reload, "added_tokens": added and added.as_json()}
             self._keep("training", {"fitted": facts, "model": used})
             shutil.rmtree(checkpoints, ignore_errors=True)
 

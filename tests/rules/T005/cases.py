@@ -9,6 +9,8 @@ def fires() -> list[Case]:
     two = course(level(0.694, 30, 0.01), (0.6935, 0.6932, 0.6931), metrics={"accuracy": (0.5,) * 3})
     flat = course(level(2.2, 40, 0.05), (2.21, 2.21, 2.21), epochs=3)
     rate = ours(course(level(2.2, 40, 0.05)), learning_rate=1e-6)
+    warming = ours(course(level(2.2, 40, 0.05), rate=[2e-6 * n for n in range(40)]),
+                   learning_rate=1e-3, warmup=500.0)  # fmt: skip
     tokens = course(level(10.82, 10, 0.002), epochs=1)
     once = course((), [1.611], metrics={"accuracy": [0.195]}, held_rows=200)
     prior = course([1.1, 0.6, *level(0.4, 30, 0.02)], (0.401, 0.399, 0.4), epochs=3,
@@ -26,6 +28,8 @@ def fires() -> list[Case]:
         Case("stuck at ln 2, guessed", {"course": two}, "warning", ["ln 2 = 0.693"]),
         Case("flat", {"course": flat}, "warning", ["動いていません"]),
         Case("ours", {"course": rate}, "warning", fix={"set": {"train.learning_rate": 1e-5}}),
+        Case("never came to its rate", {"course": warming}, "warning",
+             fix={"set": {"train.warmup": 0.1}}),
         Case("no losses", {"course": course((), (1.099, 1.098, 1.099), labels=3)}, "critical"),
     ]  # fmt: skip
 
