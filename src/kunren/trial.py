@@ -66,8 +66,7 @@ class Trial:
 
     def __init__(self, plan: Plan, place: Place, run: Run, progress: Progress) -> None:
         seeded = plan.config.train.model_copy(update={"seed": place.seed})
-        config = plan.config.model_copy(update={"train": seeded})
-        self._plan = replace(plan, config=config)
+        self._plan = replace(plan, config=plan.config.model_copy(update={"train": seeded}))
         self._place = place
         self._run = run
         self._progress = progress
@@ -288,8 +287,8 @@ class Trial:
             used = family.loaded.provenance | {"parameters": total, "trainable": moving}
             path = Path(plan.model.id)
             used |= {"id": path.name if path.exists() else plan.model.id, "family": name}
-            used |= {"reload": reload, "added_tokens": added and added.as_json()}
-            self._keep("training", {"fitted": facts, "model": used})
+            told = {"reload": reload, "added_tokens": added and added.as_json()}
+            self._keep("training", {"fitted": facts, "model": used | told})
             shutil.rmtree(checkpoints, ignore_errors=True)
 
     def _watch(self, family: Family) -> Watch:
