@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import Any
 
 from kunren.data import audit
-from kunren.doctor.evidence import Finding, Missing
-from kunren.doctor.rules.wording import counted, share
+from kunren.doctor.evidence import Finding, Missing, Severity
+from kunren.doctor.rules.wording import counted, joined, share
 from kunren.messages import text
 from kunren.tasks.filters import Filtered
 from kunren.textfile import excerpt
@@ -126,7 +126,7 @@ def low_density(
         "rows": len(everything), "labels": len(counts), "density": density, "rare": len(rare),
     }  # fmt: skip
     fix = None if patch is None else {"set": {"task.labels.top": patch["top"]}}
-    return Finding("warning" if density < few else "info", f"{said} {advice}", evidence, fix)
+    return Finding("warning" if density < few else "info", joined((said, advice)), evidence, fix)
 
 
 def _narrower(items: Items, config: Mapping[str, Any], needed: float) -> dict[str, Any] | None:
@@ -270,7 +270,8 @@ def small_test(
     ]
     fix = {"set": {"evaluate.cv": FOLDS}} if can and by_folds < rough else None
     evidence = {"rows": count, "half_width": half / 100, "all_rows": pooled}
-    return Finding("warning" if half >= wide else "info", " ".join(said), evidence, fix)
+    severity: Severity = "warning" if half >= wide else "info"
+    return Finding(severity, joined(said), evidence, fix, ("small-evaluation",))
 
 
 def _rows_needed() -> int:
