@@ -223,9 +223,9 @@ def many_weights(
         return None
     said = text(
         "rules_model.many-weights",
-        moving=f"{weights.moving / 1e6:,.0f}",
+        moving=_many(weights.moving),
         rows=rows,
-        each=f"{weights.moving / rows:,.0f}",
+        each=_many(weights.moving / rows),
     )
     change: dict[str, Any] = {"tuning.kind": "lora"}
     if config["train"].get("learning_rate") is not None:
@@ -234,3 +234,10 @@ def many_weights(
         change["tuning.train_embeddings"] = None
     evidence = {"moving": weights.moving, "rows": rows}
     return Finding("info", said, evidence, {"set": change})
+
+
+def _many(weights: float) -> str:
+    """About so many, as one says it in the user's language: 1 億, 125 万; 100 million."""
+    kind = "oku" if weights >= 1e8 else "man" if weights >= 1e4 else "few"
+    fields = {"oku": weights / 1e8, "man": weights / 1e4, "million": weights / 1e6}
+    return text(f"rules_model.weights-{kind}", all=weights, **fields)
