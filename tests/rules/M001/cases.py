@@ -9,9 +9,9 @@ def fires() -> list[Case]:
     return [
         Case(
             "an adapter's tokenizer with four more tokens (seed 003)",
-            {"vocabulary": Vocabulary(32,004, 32000, ("<|user|>", "<|assistant|>"))},
+            {"vocabulary": Vocabulary(32004, 32000, ("<|user|>", "<|assistant|>"))},
             "critical",
-            ["32,004", "32000 行", "<|user|>"],
+            ["32,004", "32,000 個", "<|user|>"],
         ),
     ]
 

@@ -34,7 +34,7 @@ def fires() -> list[Case]:
             {"examples": {"train": [PairExample("p", (1,), (2,) * 1100)]}, "config": CONFIG,
              "positions": None},
             "critical",
-            ["最長 1100"],
+            ["最長 1,100"],
             {"set": {"train.max_length": 1152}},
         ),
     ]  # fmt: skip

@@ -11,12 +11,14 @@ from kunren.doctor.course import Course, Evaluation, Point, lower
 from kunren.doctor.curve import chance, jitter, noise, smooth
 from kunren.doctor.evidence import Finding, Missing
 from kunren.doctor.rules.training_evidence import (
+    before_particle,
     epoch_of,
     evaluations,
     metric,
     named,
     place,
     supervised,
+    worth,
 )
 from kunren.evaluation.told import metric_name
 from kunren.messages import text
@@ -130,7 +132,7 @@ def _overfitting(
     if by in (None, "loss"):
         by = text("doctor.by-loss")
     elif course.ours:
-        by = metric_name(by)
+        by = before_particle(metric_name(by))
     number = epoch_of(at)
     grown = 100 * (high / at.loss - 1)
     return Finding(
@@ -148,6 +150,7 @@ def _overfitting(
             "kept_epoch": None if kept is None else epoch_of(kept),
         },
         {"set": {"train.epochs": number}} if course.ours and number and number > 1 else None,
+        ("loss-metric-disagreement",),
     )  # fmt: skip
 
 
@@ -221,8 +224,8 @@ def memorisation(course: Course, *, zero: float = ZERO, fallen: float = FALLEN,
         return Finding(
             "warning",
             text(f"rules_training.memorisation-{kind}", epochs=passed, rows=rows, **shown),
-            evidence,
-        )
+            evidence, None, ("zero-loss",),
+        )  # fmt: skip
     held = [one.loss for one in course.evaluated]
     if not held or end is None or end >= zero or held[-1] < max(10 * end, 5 * zero):
         return None
@@ -231,8 +234,8 @@ def memorisation(course: Course, *, zero: float = ZERO, fallen: float = FALLEN,
     return Finding(
         "warning",
         text("rules_training.memorisation-gap", end=end, held=held[-1], epochs=passed, rows=rows),
-        evidence | {"eval_loss": held[-1]},
-    )
+        evidence | {"eval_loss": held[-1]}, None, ("zero-loss",),
+    )  # fmt: skip
 
 
 def too_perfect(course: Course, *, perfect: float = PERFECT, no_loss: float = NO_LOSS,
@@ -290,9 +293,8 @@ def too_perfect(course: Course, *, perfect: float = PERFECT, no_loss: float = NO
     at = solved or easy
     if at is not None:
         if solved is not None:
-            shown = text(
-                "rules_training.metric-is", name=named(name or ""), value=f"{solved.value:.4g}"
-            )
+            told = {"name": named(name or ""), "value": worth(name or "", solved.value)}
+            shown = text("rules_training.metric-is", **told)
         else:
             shown = text("rules_training.loss-is", value=f"{last.loss:.2g}")
         return Finding(
@@ -389,7 +391,9 @@ def best_not_kept(course: Course) -> Finding | None:
         text(
             "rules_training.best-not-kept",
             name=text("doctor.by-loss") if name == "loss" else named(name),
-            best=f"{best.value:.4g}", at=place(best), last=f"{last.value:.4g}", end=place(last),
+            best=worth(name, best.value), at=place(best), last=worth(name, last.value),
+            end=place(last),
         ),
         {"metric": name, "best": best.value, "best_step": int(best.step), "last": last.value},
+        yields_to=("overfitting",) if name == "loss" else (),
     )  # fmt: skip

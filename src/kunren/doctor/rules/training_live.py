@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kunren.doctor.evidence import Finding
+from kunren.doctor.rules.wording import joined
 from kunren.evaluation.told import percent
 from kunren.messages import text
 from kunren.textfile import excerpt
@@ -117,4 +118,4 @@ def _patch(
     if share > WARM:
         patch["train.warmup"] = 0.1
         advice.append(text("rules_live.warmup", share=min(100.0, 100 * share)))
-    return patch, "".join(advice) or text("rules_live.look")
+    return patch, joined(advice) or text("rules_live.look")
