@@ -135,8 +135,7 @@ def examine(
     Returns:
         ``{"findings": [{"code", "slug", "severity", "message", "evidence", "fix"}],
         "skipped": [{"code", "slug", "reason"}], "quiet": [{"code", "slug"}],
-        "ignored": [{"code", "slug", "reason"}]}``, the gravest finding first. A finding that others
-        may say too has ``yields_to``, their slugs (see ``remarks``).
+        "ignored": [{"code", "slug", "reason"}]}``, the gravest finding first.
     """
     settings = settings or {}
     ignore: Mapping[str, str] = settings.get("ignore") or {}
@@ -225,5 +224,4 @@ def _told(finding: Finding) -> dict[str, Any]:
         "message": finding.message,
         "evidence": dict(finding.evidence),
         "fix": None if finding.fix is None else dict(finding.fix),
-        **({"yields_to": list(finding.yields_to)} if finding.yields_to else {}),
     }

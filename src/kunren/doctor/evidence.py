@@ -46,15 +46,12 @@ class Finding:
         message: what, how sure, and what to do, in the user's language.
         evidence: the numbers it rests on.
         fix: ``{"set": {"train.epochs": 8}}``, a change of the config; None where none mends it.
-        yields_to: slugs of rules whose finding says this too, of the same evidence: beside one of
-            them it need not be read on its own (see ``remarks``).
     """
 
     severity: Severity
     message: str
     evidence: Mapping[str, Any]
     fix: Mapping[str, Any] | None = field(default=None)
-    yields_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

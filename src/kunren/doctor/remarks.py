@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 SEVERITIES = ("critical", "warning", "info")
 """The gravest first."""
+
+_Found = Mapping[str, Any]
+
+
+def _always(_finding: _Found) -> bool:
+    return True
+
+
+YIELDS: tuple[tuple[str, str, Callable[[_Found], bool]], ...] = (
+    # The interval expected before training, and the one that was measured.
+    ("small-test", "small-evaluation", _always),
+    # A difference that the rows do not confirm, and how many would.
+    ("small-evaluation", "not-better-than-base", lambda one: "rows_needed" in one["evidence"]),
+    # A loss that rises on held-out rows: where the answers became better it is no overfitting.
+    ("overfitting", "loss-metric-disagreement", _always),
+    ("best-not-kept", "overfitting", lambda one: one["evidence"]["metric"] == "loss"),
+    # A loss that still falls, of a metric that becomes worse: more training would do harm.
+    ("still-improving", "loss-metric-disagreement", _always),
+    ("no-evaluation", "memorisation", _always),
+    # A NaN that the log wrote as 0; a loss of 0 that is none.
+    ("non-finite", "zero-loss", lambda one: one["fix"] is None),
+    ("memorisation", "zero-loss", _always),
+    # A loss that is at its start again because it diverged.
+    ("not-learning", "loss-spikes", lambda one: "labels" not in one["evidence"]),
+    ("constant-metric", "not-learning", lambda one: one["evidence"]["value"] != 0),
+    ("mode-collapse", "empty-answers", lambda one: not one["evidence"]["label"]),
+    ("zero-scores", "metric-fails-on-gold", lambda one: one["severity"] != "critical"),
+)
+"""Which finding need not be read beside which other one, and where that is so. ``findings.json``
+and ``--format json`` have both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +49,8 @@ class Remark:
         also: findings that say no more than it does.
     """
 
-    finding: Mapping[str, Any]
-    also: tuple[Mapping[str, Any], ...] = ()
+    finding: _Found
+    also: tuple[_Found, ...] = ()
 
     @property
     def severity(self) -> str:
@@ -38,42 +68,37 @@ class Remark:
         return str(self.finding["message"])
 
     @property
-    def fix(self) -> Mapping[str, Any] | None:
-        """Its change of the config; one of the others would not fit what is read."""
-        found: Mapping[str, Any] | None = self.finding["fix"]
+    def fix(self) -> _Found | None:
+        """Its change of the config; that of another one would not fit what is read."""
+        found: _Found | None = self.finding["fix"]
         return found
 
 
-def remarks(findings: Sequence[Mapping[str, Any]]) -> list[Remark]:
+def remarks(findings: Sequence[_Found]) -> list[Remark]:
     """Bring together what says the same; the gravest first.
 
     Args:
-        findings: as ``examine`` gives them. All of them stay in ``findings.json``: only readers are
-            spared the second time.
+        findings: as ``examine`` gives them.
     """
     known = {finding["slug"]: finding for finding in findings}
-    said_by: dict[str, list[Mapping[str, Any]]] = {}
+    also: dict[str, list[_Found]] = {}
     heads = []
     for finding in findings:
         head = _head(finding, known)
         if head is finding:
             heads.append(finding)
         else:
-            said_by.setdefault(head["slug"], []).append(finding)
-    made = [Remark(one, tuple(said_by.get(one["slug"], ()))) for one in heads]
+            also.setdefault(head["slug"], []).append(finding)
+    made = [Remark(one, tuple(also.get(one["slug"], ()))) for one in heads]
     return sorted(made, key=lambda remark: SEVERITIES.index(remark.severity))
 
 
-def _head(finding: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
-    """The finding that says it: the end of the chain of those that yield."""
-    passed = {finding["slug"]}
-    while True:
-        after = (known[slug] for slug in finding.get("yields_to", ()) if slug in known)
-        further = next((one for one in after if one["slug"] not in passed), None)
-        if further is None:
-            return finding
-        finding = further
-        passed.add(finding["slug"])
+def _head(finding: _Found, known: Mapping[str, _Found]) -> _Found:
+    """The finding that says it in the end. The table has no circle."""
+    for slug, other, where in YIELDS:
+        if finding["slug"] == slug and other in known and where(finding):
+            return _head(known[other], known)
+    return finding
 
 
 def by_reason(skipped: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:

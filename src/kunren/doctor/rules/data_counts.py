@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from kunren.data import audit
-from kunren.doctor.evidence import Finding, Missing, Severity
+from kunren.doctor.evidence import Finding, Missing
 from kunren.doctor.rules.wording import counted, joined, share
 from kunren.messages import text
 from kunren.tasks.filters import Filtered
@@ -270,8 +270,7 @@ def small_test(
     ]
     fix = {"set": {"evaluate.cv": FOLDS}} if can and by_folds < rough else None
     evidence = {"rows": count, "half_width": half / 100, "all_rows": pooled}
-    severity: Severity = "warning" if half >= wide else "info"
-    return Finding(severity, joined(said), evidence, fix, ("small-evaluation",))
+    return Finding("warning" if half >= wide else "info", joined(said), evidence, fix)
 
 
 def _rows_needed() -> int:

@@ -150,7 +150,6 @@ def _overfitting(
             "kept_epoch": None if kept is None else epoch_of(kept),
         },
         {"set": {"train.epochs": number}} if course.ours and number and number > 1 else None,
-        ("loss-metric-disagreement",),
     )  # fmt: skip
 
 
@@ -224,8 +223,8 @@ def memorisation(course: Course, *, zero: float = ZERO, fallen: float = FALLEN,
         return Finding(
             "warning",
             text(f"rules_training.memorisation-{kind}", epochs=passed, rows=rows, **shown),
-            evidence, None, ("zero-loss",),
-        )  # fmt: skip
+            evidence,
+        )
     held = [one.loss for one in course.evaluated]
     if not held or end is None or end >= zero or held[-1] < max(10 * end, 5 * zero):
         return None
@@ -234,8 +233,8 @@ def memorisation(course: Course, *, zero: float = ZERO, fallen: float = FALLEN,
     return Finding(
         "warning",
         text("rules_training.memorisation-gap", end=end, held=held[-1], epochs=passed, rows=rows),
-        evidence | {"eval_loss": held[-1]}, None, ("zero-loss",),
-    )  # fmt: skip
+        evidence | {"eval_loss": held[-1]},
+    )
 
 
 def too_perfect(course: Course, *, perfect: float = PERFECT, no_loss: float = NO_LOSS,
@@ -395,5 +394,4 @@ def best_not_kept(course: Course) -> Finding | None:
             end=place(last),
         ),
         {"metric": name, "best": best.value, "best_step": int(best.step), "last": last.value},
-        yields_to=("overfitting",) if name == "loss" else (),
     )  # fmt: skip

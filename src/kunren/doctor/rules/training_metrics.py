@@ -328,5 +328,4 @@ def constant_metric(course: Course) -> Finding | None:
             count=len(points),
         ),
         {"metric": name, "value": only, "evaluations": len(points)},
-        yields_to=("not-learning",) if kind == "same" else (),
     )  # fmt: skip

@@ -111,7 +111,6 @@ def non_finite(course: Course, state: State, *, streak: float = STREAK,
             "non_finite_gradients": len(bad),
         },
         {"set": patch} if patch and course.ours else None,
-        () if course.ours else ("zero-loss",),
     )  # fmt: skip
 
 

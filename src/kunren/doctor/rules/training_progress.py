@@ -122,7 +122,6 @@ def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
         text("rules_training.not-learning-flat", start=start, end=end),
         {"start": start, "end": end, "standard_error": error},
         _faster(course),
-        ("loss-spikes",),
     )
 
 

@@ -52,7 +52,6 @@ def no_evaluation(course: Course) -> Finding | None:
         "warning",
         text("rules_training.no-evaluation"),
         {"evaluations": 0, "steps": int(course.last_step), "epochs": course.last_epoch},
-        yields_to=("memorisation",),
     )
 
 
