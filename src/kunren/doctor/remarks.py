@@ -6,36 +6,44 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kunren.messages import text
+
 SEVERITIES = ("critical", "warning", "info")
 """The gravest first."""
 
 _Found = Mapping[str, Any]
 
 
-def _always(_finding: _Found) -> bool:
+def _always(_one: _Found, _other: _Found) -> bool:
     return True
 
 
-YIELDS: tuple[tuple[str, str, Callable[[_Found], bool]], ...] = (
+YIELDS: tuple[tuple[str, str, Callable[[_Found, _Found], bool]], ...] = (
     # The interval expected before training, and the one that was measured.
     ("small-test", "small-evaluation", _always),
     # A difference that the rows do not confirm, and how many would.
-    ("small-evaluation", "not-better-than-base", lambda one: "rows_needed" in one["evidence"]),
+    ("small-evaluation", "not-better-than-base", lambda one, _: "rows_needed" in one["evidence"]),
     # A loss that rises on held-out rows: where the answers became better it is no overfitting.
-    ("overfitting", "loss-metric-disagreement", _always),
-    ("best-not-kept", "overfitting", lambda one: one["evidence"]["metric"] == "loss"),
+    (
+        "overfitting", "loss-metric-disagreement",
+        lambda _, other: other["evidence"].get("answers") == "better",
+    ),
+    ("best-not-kept", "overfitting", lambda one, _: one["evidence"].get("metric") == "loss"),
     # A loss that still falls, of a metric that becomes worse: more training would do harm.
-    ("still-improving", "loss-metric-disagreement", _always),
+    (
+        "still-improving", "loss-metric-disagreement",
+        lambda _, other: other["evidence"].get("answers") == "worse",
+    ),
     ("no-evaluation", "memorisation", _always),
     # A NaN that the log wrote as 0; a loss of 0 that is none.
-    ("non-finite", "zero-loss", lambda one: one["fix"] is None),
+    ("non-finite", "zero-loss", lambda one, _: one["fix"] is None),
     ("memorisation", "zero-loss", _always),
     # A loss that is at its start again because it diverged.
-    ("not-learning", "loss-spikes", lambda one: "labels" not in one["evidence"]),
-    ("constant-metric", "not-learning", lambda one: one["evidence"]["value"] != 0),
-    ("mode-collapse", "empty-answers", lambda one: not one["evidence"]["label"]),
-    ("zero-scores", "metric-fails-on-gold", lambda one: one["severity"] != "critical"),
-)
+    ("not-learning", "loss-spikes", lambda one, _: "labels" not in one["evidence"]),
+    ("constant-metric", "not-learning", lambda one, _: one["evidence"].get("value") != 0),
+    ("mode-collapse", "empty-answers", lambda one, _: one["evidence"].get("label") == ""),
+    ("zero-scores", "metric-fails-on-gold", lambda one, _: one["severity"] != "critical"),
+)  # fmt: skip
 """Which finding need not be read beside which other one, and where that is so. ``findings.json``
 and ``--format json`` have both."""
 
@@ -93,10 +101,24 @@ def remarks(findings: Sequence[_Found]) -> list[Remark]:
     return sorted(made, key=lambda remark: SEVERITIES.index(remark.severity))
 
 
+def lines(findings: Sequence[_Found]) -> list[str]:
+    """What is more than worth knowing, a line each: as a run tells it while it goes on."""
+    return [
+        text(
+            "doctor.line",
+            severity=text(f"doctor.severity-{remark.severity}"),
+            slug=remark.finding["slug"],
+            message=remark.message,
+        )
+        for remark in remarks(findings)
+        if remark.severity != "info"
+    ]
+
+
 def _head(finding: _Found, known: Mapping[str, _Found]) -> _Found:
     """The finding that says it in the end. The table has no circle."""
     for slug, other, where in YIELDS:
-        if finding["slug"] == slug and other in known and where(finding):
+        if finding["slug"] == slug and other in known and where(finding, known[other]):
             return _head(known[other], known)
     return finding
 

@@ -113,7 +113,7 @@ def loss_metric_disagreement(course: Course, *, rise: float = RISE,
         return Finding(
             "warning" if grown >= much else "info",
             text("rules_training.loss-metric-disagreement-sure", kept=_kept(course, found), **said),
-            numbers,
+            numbers | {"answers": "better"},
         )
     best = max(found, key=lambda one: sign * one.values[name])
     worse = sign * (best.values[name] - last.values[name])
@@ -123,7 +123,7 @@ def loss_metric_disagreement(course: Course, *, rise: float = RISE,
         return Finding(
             "warning",
             text("rules_training.loss-metric-disagreement-blind", **said),
-            numbers | {"value": [best.values[name], last.values[name]]},
+            numbers | {"answers": "worse", "value": [best.values[name], last.values[name]]},
         )
     return None
 
