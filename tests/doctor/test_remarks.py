@@ -77,7 +77,13 @@ def test_a_rate_that_is_too_high_is_not_told_to_rise() -> None:
 
 def test_lines_leave_out_what_is_only_worth_knowing() -> None:
     use_language("ja")
-    one = {"slug": "few-rows", "severity": "info", "message": "…", "evidence": {}, "fix": None}
+    one: dict[str, Any] = {
+        "slug": "few-rows",
+        "severity": "info",
+        "message": "…",
+        "evidence": {},
+        "fix": None,
+    }
     two = one | {"slug": "learning-rate", "severity": "warning", "message": "高すぎます。"}
     assert lines([one, two]) == ["注意 learning-rate: 高すぎます。"]
 

@@ -63,7 +63,8 @@ class Remark:
     @property
     def severity(self) -> str:
         """The gravest of all."""
-        return min((one["severity"] for one in (self.finding, *self.also)), key=SEVERITIES.index)
+        found = [str(one["severity"]) for one in (self.finding, *self.also)]
+        return min(found, key=SEVERITIES.index)
 
     @property
     def slugs(self) -> tuple[str, ...]:

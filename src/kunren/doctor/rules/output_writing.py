@@ -102,8 +102,8 @@ def out_of_set(
         f"{excerpt(said) or text('doctor.empty')} ({n})" for said, n in top
     )
     kind = "pieces" if answers == "set" else "answers"
-    said = {"rate": percent(rate), "count": count, "total": total, "top": named}
-    parts = [text(f"doctor.out-of-set-{kind}", **said)]
+    fields = {"rate": percent(rate), "count": count, "total": total, "top": named}
+    parts = [text(f"doctor.out-of-set-{kind}", **fields)]
     if new_emoji:
         parts.append(text(f"doctor.out-of-set-emoji-{kind}", emoji=new_emoji))
     parts.append(text(f"doctor.out-of-set-advice-{kind}"))
