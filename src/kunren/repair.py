@@ -8,75 +8,29 @@ the attempt that is kept is scored on the test rows, as any interrupted run that
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from kunren import experiment
-from kunren.config.checks import BASELINES
+from kunren import check, experiment
+from kunren.attempt import Attempt, Looked, look, refused
 from kunren.config.load import load
-from kunren.config.schema import LOWER_IS_BETTER
-from kunren.doctor.engine import NAME as FINDINGS
-from kunren.doctor.fixes import GRAVE, MEASURING, PROTECTED, Merged, checked, merge, shown, untested
+from kunren.doctor.fixes import GRAVE, MEASURING, PROTECTED, Merged, Refused, checked, merge, shown
+from kunren.doctor.table import BY_SLUG
 from kunren.errors import InputError, Problem, TrainingStopped
 from kunren.experiment import Result
 from kunren.messages import text
 from kunren.plan import Plan, prepare
 from kunren.progress import Progress
-from kunren.records import files, trainlog
-from kunren.records.facts import Facts, read_facts
+from kunren.records import files
 from kunren.types import Where
 
 NAME = "repair.json"
 
 MAX_FIXES = 3
 
-_TRIVIAL = ("majority", "constant")
-"""Baselines that answer the same to everything."""
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One training, and what the validation rows say of it.
-
-    Attributes:
-        run: name of its folder.
-        error: what stopped its training; None: it came to its end.
-        metric: that chose the checkpoint.
-        value: its value on the validation rows; None where it could not be computed.
-        trivial: value of the best constant answer there; None where the metric is the loss.
-        loss: the plain one on the validation rows, of the checkpoint that was kept.
-        epoch: of that checkpoint.
-        findings: what was found without looking at the test rows.
-        changes: what was then changed of the config; empty for the last.
-        refused: patches that were not applied.
-    """
-
-    run: str
-    error: str | None
-    metric: str
-    value: float | None
-    trivial: float | None
-    loss: float | None
-    epoch: int | None
-    findings: Sequence[Mapping[str, Any]] = ()
-    changes: Sequence[Mapping[str, Any]] = ()
-    refused: Sequence[Mapping[str, Any]] = ()
-
-    @property
-    def standing(self) -> tuple[bool, float, float]:
-        """What attempts are compared by: higher is better.
-
-        First that training came to its end; then the metric beyond what the best constant answer
-        gets, since a change of the label set moves what is easy; then the loss.
-        """
-        if self.error is not None or self.value is None:
-            return self.error is None, -math.inf, -math.inf
-        sign = -1 if self.metric in LOWER_IS_BETTER else 1
-        gain = sign * (self.value - (self.trivial or 0.0))
-        return True, round(gain, 9), -math.inf if self.loss is None else -self.loss
+_COLLAPSE = "validation-collapse"
 
 
 @dataclass
@@ -121,19 +75,35 @@ def run(
     while True:
         plan = _plan(config, used)
         progress.say(text("repair.attempt", number=len(story.attempts) + 1))
-        aside = text("repair.aside")
-        folder, stopped = experiment.train(plan, output, progress, {NAME: story.written()}, aside)
-        attempt, facts = _look(folder, stopped, progress)
-        merged = _mend(config, used, facts, attempt)
+        looked, stopped = _try(plan, output, progress, story)
+        attempt = looked.attempt
+        for finding in attempt.findings:
+            if BY_SLUG[finding["slug"]] not in check.RULES:  # those were told before training
+                progress.say(text("check.line", **finding))
+        merged = _mend(config, used, looked)
         story.ended = _ended(story, attempt, merged)
         if story.ended is None:
             used += merged.overrides
             _tell(merged, progress)
-        attempt = _with(attempt, merged, last=story.ended is not None)
-        story.attempts.append(attempt)
-        files.write_text(folder / NAME, story.written())
+        story.attempts.append(_with(attempt, merged, last=story.ended is not None))
+        if attempt.run is not None:
+            files.write_text(output / attempt.run / NAME, story.written())
         if story.ended is not None:
             return _finish(story, output, stopped, progress)
+
+
+def _try(
+    plan: Plan, output: Path, progress: Progress, story: Story
+) -> tuple[Looked, InputError | TrainingStopped | None]:
+    """Train once, and look at what came of it."""
+    aside = text("repair.aside")
+    try:
+        folder, stopped = experiment.train(plan, output, progress, {NAME: story.written()}, aside)
+    except InputError as error:
+        if any(problem.code != check.STOPPED for problem in error.problems):
+            raise
+        return refused(plan, error), error
+    return look(folder, stopped), stopped
 
 
 def _plan(config: Path, overrides: Sequence[str]) -> Plan:
@@ -143,61 +113,35 @@ def _plan(config: Path, overrides: Sequence[str]) -> Plan:
     return plan
 
 
-def _look(
-    folder: Path, stopped: TrainingStopped | None, progress: Progress
-) -> tuple[Attempt, Facts]:
-    """What the training and the validation rows say of an attempt."""
-    facts = read_facts(folder)
-    found = untested(facts)
-    files.write_json(folder / FINDINGS, found)
-    grave = [finding for finding in found["findings"] if finding["severity"] in GRAVE]
-    for finding in grave:
-        progress.say(f"[{finding['severity']}] {finding['message']}")
-    metric = facts.judged_by
-    trained = (facts.manifest or {}).get("training", {})
-    epoch = trained.get("best_epoch")
-    number = None if epoch is None else round(epoch)
-    value = trained.get("best_value")
-    told = tuple({k: f[k] for k in ("code", "slug", "severity", "message")} for f in grave)
-    error = None if stopped is None else str(stopped)
-    trivial = None if stopped is not None else _trivial(folder, metric)
-    return Attempt(
-        folder.name, error, metric, value, trivial, _loss(facts, number), number, told
-    ), facts
+def _mend(config: Path, overrides: Sequence[str], looked: Looked) -> Merged:
+    """What the findings ask to be changed, as far as attempts stay comparable.
 
-
-def _loss(facts: Facts, number: int | None) -> float | None:
-    epochs = trainlog.by_epoch(facts.log or ())
-    losses = [e.evaluation.get("eval_loss") for e in epochs if e.number == number]
-    return next((x for x in losses if x is not None and math.isfinite(x)), None)
-
-
-def _trivial(folder: Path, metric: str) -> float | None:
-    """The best constant answer's value on the validation rows; None: the metric is the loss."""
-    from kunren.evaluation.baselines import run_baselines
-    from kunren.evaluation.score import validation_metrics
-
-    if metric == "loss":
-        return None
-    plan = prepare(load(folder / "config.yaml"))
-    answers, items = plan.task.answers, plan.items
-    tried, held = items["train"], items["validation"]
-    names = [name for name in BASELINES[plan.config.task.kind] if name in _TRIVIAL]
-    said = run_baselines(tuple(names), answers, tried, held, held, plan.labels)
-    found = [validation_metrics(answers, held, answer, plan.labels) for answer in said.values()]
-    values = [value[metric] for value in found if metric in value]
-    best = min if metric in LOWER_IS_BETTER else max
-    return best(values, default=None)
-
-
-def _mend(config: Path, overrides: Sequence[str], facts: Facts, attempt: Attempt) -> Merged:
-    """What the findings ask to be changed, as far as attempts stay comparable."""
+    What only looks wrong in the data or the config is left as it is where training went well.
+    """
+    attempt = looked.attempt
+    useless = attempt.useless or any(f["slug"] == _COLLAPSE for f in looked.findings)
     protected = {**PROTECTED, **MEASURING}
     if attempt.metric == "loss":
         # With other rows, texts or tokens it would be another loss.
         protected |= {"task": "measuring", "model": "measuring"}
-    merged = merge(untested(facts)["findings"], facts.config or {}, GRAVE, protected)
-    return checked(config, merged, overrides)
+    elif not useless:
+        protected |= {"task.labels": "scope"}
+    well = attempt.error is None and not useless
+    harmless = [f for f in looked.findings if well and _suspected(f)]
+    merged = merge(
+        [f for f in looked.findings if f not in harmless], looked.config, GRAVE, protected
+    )
+    left = (
+        Refused(f["slug"], key, value, text("fix.refused-harmless"))
+        for f in harmless
+        for key, value in ((f["fix"] or {}).get("set") or {}).items()
+    )
+    return checked(config, replace(merged, refused=(*merged.refused, *left)), overrides)
+
+
+def _suspected(finding: Mapping[str, Any]) -> bool:
+    """Whether it was found before training, and may turn out to do no harm."""
+    return finding["severity"] != "critical" and BY_SLUG[finding["slug"]] in check.RULES
 
 
 def _ended(story: Story, attempt: Attempt, merged: Merged) -> str | None:
@@ -225,22 +169,27 @@ def _tell(merged: Merged, progress: Progress) -> None:
 
 
 def _finish(
-    story: Story, output: Path, stopped: TrainingStopped | None, progress: Progress
+    story: Story,
+    output: Path,
+    stopped: InputError | TrainingStopped | None,
+    progress: Progress,
 ) -> Result:
     """Score the best attempt on the test rows, and write the story into its record."""
     from kunren.report.render import render
 
     story.chosen = story.best
     chosen = story.attempts[story.chosen]
-    folders = [output / attempt.run for attempt in story.attempts]
-    for folder in folders:
-        files.write_text(folder / NAME, story.written())
-        if folder != folders[story.chosen] or chosen.error is not None:
-            render(folder)
+    for attempt in story.attempts:
+        if attempt.run is None:
+            continue
+        files.write_text(output / attempt.run / NAME, story.written())
+        if attempt != chosen or chosen.error is not None:
+            render(output / attempt.run)
     if chosen.error is not None:
         assert stopped is not None  # noqa: S101  (where none came to its end, the last did not)
         raise stopped
     said = {"number": story.chosen + 1, "total": len(story.attempts)}
     progress.say(text(f"repair.ended-{story.ended}", **said))
     progress.say(text("repair.chosen", **said))
-    return experiment.resume(folders[story.chosen], progress)
+    assert chosen.run is not None  # noqa: S101  (it was trained)
+    return experiment.resume(output / chosen.run, progress)

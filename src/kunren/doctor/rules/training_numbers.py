@@ -18,6 +18,9 @@ from kunren.evaluation.told import percent
 from kunren.messages import text
 from kunren.records.folder import State
 
+_STOPS = ("non-finite", "fp16-overflow")
+"""Parts of the codes of the guards that stop a run for its numbers."""
+
 STREAK = 3
 """So many non-finite gradients in a row are more than the scaler of fp16 finding its scale."""
 
@@ -79,7 +82,7 @@ def non_finite(course: Course, state: State, *, streak: float = STREAK,
         Train in fp32 (or bf16) with a tenth of the learning rate. If it happens from the first step
         on, see whether padding is masked in the loss and whether any label is left.
     """
-    stopped = any("non-finite" in code for code in state.codes)
+    stopped = any(kind in code for code in state.codes for kind in _STOPS)
     if not stopped and not course.loss and not course.evaluations and not course.gradient:
         raise Missing("log" if course.ours else "losses")
     lost = [p for p in course.loss if not math.isfinite(p.value)]
@@ -129,21 +132,25 @@ def _cause(course: Course, first: Point | None) -> str:
     rate = course.settings.get("train.learning_rate") or max(
         (p.value for p in course.rate if math.isfinite(p.value)), default=0.0
     )
-    full = course.settings.get("tuning.kind") != "lora"
     if course.settings.get("train.precision") == "fp16":
         return "fp16-tokens" if course.settings.get("model.add_tokens") else "fp16"
-    if rate > (HIGH_RATE if full else 10 * HIGH_RATE):
+    if _too_high(course, rate):
         return "rate"
     healthy = [p for p in course.finite_loss if first is not None and p.step < first.step]
     return "late" if any(p.value > 0 for p in healthy) else "early"
 
 
+def _too_high(course: Course, rate: float) -> bool:
+    full = course.settings.get("tuning.kind") != "lora"
+    return rate > (HIGH_RATE if full else 10 * HIGH_RATE)
+
+
 def _patch(course: Course) -> dict[str, Any]:
-    patch: dict[str, Any] = {}
-    if (rate := course.settings.get("train.learning_rate")) is not None:
+    """fp32, and a lower rate unless fp16 explains it alone."""
+    precision, rate = (course.settings.get(f"train.{k}") for k in ("precision", "learning_rate"))
+    patch: dict[str, Any] = {} if precision == "fp32" else {"train.precision": "fp32"}
+    if rate is not None and (precision != "fp16" or _too_high(course, rate)):
         patch["train.learning_rate"] = two_digits(rate / 10)
-    if course.settings.get("train.precision") != "fp32":
-        patch["train.precision"] = "fp32"
     return patch
 
 
