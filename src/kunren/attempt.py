@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kunren import check
-from kunren.config.checks import BASELINES, METRICS
+from kunren.config.checks import METRICS
 from kunren.config.load import load
 from kunren.config.schema import LOWER_IS_BETTER
 from kunren.doctor import engine, fixes
@@ -19,9 +19,6 @@ from kunren.models import sources
 from kunren.plan import Plan, prepare
 from kunren.records import files, trainlog
 from kunren.records.facts import Facts, read_facts
-
-_TRIVIAL = ("majority", "constant")
-"""Baselines that answer the same to everything."""
 
 
 @dataclass(frozen=True)
@@ -61,22 +58,16 @@ class Attempt:
         return self.error is None and self.beyond is not None and self.beyond <= 0
 
     @property
-    def standing(self) -> tuple[bool, bool, float, float]:
+    def standing(self) -> tuple[bool, float, float]:
         """What attempts are compared by: higher is better.
 
-        First that training came to its end; then whether it does better than the best constant
-        answer; then by how much it does in the metric that it was trained for, since a change of
-        the label set moves what is easy; then the loss.
+        First that training came to its end; then the metric beyond what the best constant answer
+        gets, since a change of the label set moves what is easy; then the loss.
         """
         if self.error is not None or self.value is None:
-            return self.error is None, False, -math.inf, -math.inf
+            return self.error is None, -math.inf, -math.inf
         gain = _sign(self.metric) * (self.value - (self.trivial or 0.0))
-        return (
-            True,
-            not self.useless,
-            round(gain, 9),
-            -math.inf if self.loss is None else -self.loss,
-        )
+        return True, round(gain, 9), -math.inf if self.loss is None else -self.loss
 
 
 @dataclass(frozen=True)
@@ -109,7 +100,7 @@ def look(folder: Path, stopped: TrainingStopped | None) -> Looked:
     epoch = trained.get("best_epoch")
     number = None if epoch is None else round(epoch)
     metric, primary = facts.judged_by, KINDS[plan.task.answers].primary
-    trivial = {} if stopped is not None else _trivial(plan)
+    trivial = trained.get("trivial", {})
     attempt = Attempt(
         run=folder.name,
         error=None if stopped is None else str(stopped),
@@ -174,20 +165,3 @@ def _at(facts: Facts, number: int | None, metric: str) -> float | None:
     epochs = trainlog.by_epoch(facts.log or ())
     values = [e.evaluation.get(f"eval_{metric}") for e in epochs if e.number == number]
     return next((x for x in values if x is not None and math.isfinite(x)), None)
-
-
-def _trivial(plan: Plan) -> dict[str, float]:
-    """Metric → what the best constant answer gets on the validation rows."""
-    from kunren.evaluation.baselines import run_baselines
-    from kunren.evaluation.score import validation_metrics
-
-    answers, items = plan.task.answers, plan.items
-    tried, held = items["train"], items["validation"]
-    names = [name for name in BASELINES[plan.config.task.kind] if name in _TRIVIAL]
-    said = run_baselines(tuple(names), answers, tried, held, held, plan.labels)
-    found = [validation_metrics(answers, held, answer, plan.labels) for answer in said.values()]
-    shared = set(found[0]).intersection(*found[1:])
-    return {
-        name: (min if name in LOWER_IS_BETTER else max)(value[name] for value in found)
-        for name in shared
-    }

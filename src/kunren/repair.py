@@ -8,6 +8,7 @@ the attempt that is kept is scored on the test rows, as any interrupted run that
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -38,12 +39,16 @@ class Story:
     """All attempts, as ``repair.json`` keeps them.
 
     Attributes:
+        config: the YAML, relative to the run folder.
+        overrides: of its keys, those that mend it last.
         max_fixes: how many times the config may be changed.
         attempts: in their order.
         chosen: number of the attempt that is scored, from 0; None: not decided.
         ended: why there is no further attempt: the reason's name in ``repair.toml``.
     """
 
+    config: str
+    overrides: list[str]
     max_fixes: int
     attempts: list[Attempt] = field(default_factory=list)
     chosen: int | None = None
@@ -70,20 +75,77 @@ def run(
             cross-validation, whose validation rows are test rows of another fold.
         TrainingStopped: no attempt came to its end.
     """
-    story = Story(max_fixes)
-    used = list(overrides)
+    story = Story(os.path.relpath(config, output / "run"), list(overrides), max_fixes)
+    return _go_on(story, config, output, progress)
+
+
+def under_way(folder: Path) -> bool:
+    """Whether a run folder is an attempt of a repair that was interrupted."""
+    path = folder / NAME
+    return path.is_file() and files.read_json(path).get("chosen", "") is None
+
+
+def resume(folder: Path, progress: Progress) -> Result:
+    """Go on with a repair that was interrupted, from any of its attempts.
+
+    Raises:
+        InputError: the config is gone, or the data has changed since.
+        TrainingStopped: no attempt came to its end.
+    """
+    folder, story = _latest(folder)
+    config = Path(os.path.normpath(folder / story.config))
+    if story.ended is not None:
+        return _finish(story, folder.parent, None, progress)
+    last = story.attempts[-1].run if story.attempts else None
+    if last == folder.name:
+        return _go_on(story, config, folder.parent, progress)
+    progress.say(text("repair.attempt", number=len(story.attempts) + 1))
+    trained = experiment.go_on_training(folder, progress, text("repair.aside"))
+    return _go_on(story, config, folder.parent, progress, trained)
+
+
+def _latest(folder: Path) -> tuple[Path, Story]:
+    """The newest attempt of the repair that a run folder belongs to."""
+    story = _read(folder)
+    number, newest = len(story.attempts), folder
+    for path in folder.parent.glob(f"*/{NAME}"):
+        other = _read(path.parent)
+        named = [attempt.run for attempt in other.attempts]
+        if folder.name in named and len(named) >= number and path.parent != folder:
+            number, newest, story = len(named), path.parent, other
+    return newest, story
+
+
+def _read(folder: Path) -> Story:
+    said = files.read_json(folder / NAME)
+    return Story(**said | {"attempts": [Attempt(**attempt) for attempt in said["attempts"]]})
+
+
+_Trained = tuple[Path, TrainingStopped | None]
+
+
+def _go_on(
+    story: Story, config: Path, output: Path, progress: Progress, trained: _Trained | None = None
+) -> Result:
+    """Make further attempts, and score the best.
+
+    Args:
+        story: of the attempts so far; it is continued.
+        config: the YAML.
+        output: where run folders are made.
+        progress: shown the stages.
+        trained: an attempt whose training is done already.
+    """
     while True:
-        plan = _plan(config, used)
-        progress.say(text("repair.attempt", number=len(story.attempts) + 1))
-        looked, stopped = _try(plan, output, progress, story)
-        attempt = looked.attempt
+        looked, stopped = _try(story, config, output, progress, trained)
+        attempt, trained = looked.attempt, None
         for finding in attempt.findings:
             if BY_SLUG[finding["slug"]] not in check.RULES:  # those were told before training
                 progress.say(text("check.line", **finding))
-        merged = _mend(config, used, looked)
+        merged = _mend(config, story.overrides, looked)
         story.ended = _ended(story, attempt, merged)
         if story.ended is None:
-            used += merged.overrides
+            story.overrides += merged.overrides
             _tell(merged, progress)
         story.attempts.append(_with(attempt, merged, last=story.ended is not None))
         if attempt.run is not None:
@@ -93,9 +155,13 @@ def run(
 
 
 def _try(
-    plan: Plan, output: Path, progress: Progress, story: Story
+    story: Story, config: Path, output: Path, progress: Progress, trained: _Trained | None
 ) -> tuple[Looked, InputError | TrainingStopped | None]:
     """Train once, and look at what came of it."""
+    if trained is not None:
+        return look(*trained), trained[1]
+    plan = _plan(config, story.overrides)
+    progress.say(text("repair.attempt", number=len(story.attempts) + 1))
     aside = text("repair.aside")
     try:
         folder, stopped = experiment.train(plan, output, progress, {NAME: story.written()}, aside)
@@ -185,8 +251,7 @@ def _finish(
         files.write_text(output / attempt.run / NAME, story.written())
         if attempt != chosen or chosen.error is not None:
             render(output / attempt.run)
-    if chosen.error is not None:
-        assert stopped is not None  # noqa: S101  (where none came to its end, the last did not)
+    if chosen.error is not None and stopped is not None:
         raise stopped
     said = {"number": story.chosen + 1, "total": len(story.attempts)}
     progress.say(text(f"repair.ended-{story.ended}", **said))

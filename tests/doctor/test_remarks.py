@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.rules.courses import FINISHED, NAN, course, falling, level
+from tests.rules.courses import FINISHED, NAN, course, level
 from tests.rules.output import metrics, pair
 
 from kunren.doctor.engine import Evidence, examine
@@ -65,14 +65,6 @@ def test_the_gravest_counts_and_comes_first() -> None:
     assert made[0].severity == "critical"
     grades = [remark.severity for remark in made]
     assert grades == sorted(grades, key=["critical", "warning", "info"].index)
-
-
-def test_a_rate_that_is_too_high_is_not_told_to_rise() -> None:
-    apart = course([*falling(2.1, 0.9, 30), *level(2.2, 30, 0.05)])
-    findings = found(course=apart, state=FINISHED)
-    assert {"loss-spikes", "not-learning"} <= {f["slug"] for f in findings}
-    (remark,) = (r for r in remarks(findings) if "not-learning" in r.slugs)
-    assert remark.finding["slug"] == "loss-spikes"
 
 
 def test_lines_leave_out_what_is_only_worth_knowing() -> None:

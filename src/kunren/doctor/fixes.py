@@ -214,6 +214,8 @@ def at(config: Mapping[str, Any], dotted: str) -> Any:
 
 def shown(value: object) -> str:
     """A value as it is shown to the user; None is what kunren decides."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return text("fix.left-open") if value is None else flow(value)
 
 

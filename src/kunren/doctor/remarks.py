@@ -35,11 +35,11 @@ YIELDS: tuple[tuple[str, str, Callable[[_Found, _Found], bool]], ...] = (
         lambda _, other: other["evidence"].get("answers") == "worse",
     ),
     ("no-evaluation", "memorisation", _always),
+    # Too few to see a course, and one that can be seen all the same.
+    ("few-evaluations", "overfitting", _always),
     # A NaN that the log wrote as 0; a loss of 0 that is none.
     ("non-finite", "zero-loss", lambda one, _: one["fix"] is None),
     ("memorisation", "zero-loss", _always),
-    # A loss that is at its start again because it diverged.
-    ("not-learning", "loss-spikes", lambda one, _: "labels" not in one["evidence"]),
     ("constant-metric", "not-learning", lambda one, _: one["evidence"].get("value") != 0),
     ("mode-collapse", "empty-answers", lambda one, _: one["evidence"].get("label") == ""),
     ("zero-scores", "metric-fails-on-gold", lambda one, _: one["severity"] != "critical"),
