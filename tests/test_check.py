@@ -177,7 +177,7 @@ def test_exit_codes_and_formats(tiny: Path, capsys: pytest.CaptureFixture[str]) 
     assert said(*high, "--fail-on", "critical")[0] == 0
     code, shown = said(*high, "--fail-on", "warning")
     assert code == 1
-    assert "[注意] learning-rate" in shown
+    assert "注意  learning-rate (M011)" in shown
     assert "--set train.learning_rate=3e-05" in shown
     code, shown = said("--format", "json")
     assert code == 0

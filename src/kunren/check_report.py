@@ -83,6 +83,11 @@ def lines(checked: Checked, told: Mapping[str, Any]) -> Iterator[str]:
     yield _time(told["time"])
 
 
+def label_columns() -> list[str]:
+    """The headings of the label table."""
+    return [text("check.label"), *(text(f"check.side-{side}") for side in SPLITS)]
+
+
 def label_rows(told: Mapping[str, Any]) -> list[list[str]]:
     """The label table: a label, and how often it is an answer in each split."""
     shown = list(told["labels"].items())
@@ -112,29 +117,21 @@ def drawn(pieces: Sequence[Piece]) -> str:
     return "|".join(found).replace("⟧|⟦", "⟧⟦").replace("|⟦", " ⟦").replace("⟧|", "⟧ ")
 
 
-def severity(name: str) -> str:
-    """The word for a severity."""
-    return text(f"check.severity-{name}")
+def markdown(checked: Checked, told: Mapping[str, Any], findings: Sequence[str]) -> str:
+    """All of it in Markdown. What comes from data stands in indented code, or is escaped.
 
-
-def skipped(told: Mapping[str, Any]) -> Iterator[str]:
-    """Rules that could not be applied, by the reason."""
-    by_reason: dict[str, list[str]] = {}
-    for rule in told["skipped"]:
-        by_reason.setdefault(rule["reason"], []).append(rule["slug"])
-    for reason, slugs in by_reason.items():
-        yield text("check.skipped", slugs=", ".join(slugs), reason=reason)
-
-
-def markdown(checked: Checked, told: Mapping[str, Any]) -> str:
-    """All of it in Markdown. What comes from data stands in indented code, or is escaped."""
+    Args:
+        checked: what was found out.
+        told: the same, from ``as_json``.
+        findings: the lines that tell of what the rules found.
+    """
     from kunren.report.format import markdown as escaped
 
     found = [f"# {escaped(text('check.title', name=told['name']))}", ""]
     found += [f"- {escaped(line.strip())}" for line in lines(checked, told)]
     if told["labels"]:
         found += ["", f"## {text('check.labels')}", ""]
-        found += [f"| {text('check.label')} | train | validation | test |", "|---|---:|---:|---:|"]
+        found += [f"| {' | '.join(label_columns())} |", "|---|---:|---:|---:|"]
         found += [f"| {escaped(row[0])} | {' | '.join(row[1:])} |" for row in label_rows(told)]
     if checked.reading is not None:
         found += ["", f"## {text('check.preview')}", "", text("check.legend"), ""]
@@ -142,12 +139,7 @@ def markdown(checked: Checked, told: Mapping[str, Any]) -> str:
             found += [f"{escaped(row.where)}:", ""]
             found += [f"    {line}" for line in preview_lines(row)]
             found.append("")
-    found += ["", f"## {text('check.findings')}", ""]
-    found += [
-        f"- **{severity(f['severity'])}** `{f['slug']}`: {escaped(f['message'])}"
-        for f in told["findings"]
-    ] or [text("check.nothing", quiet=len(told["quiet"]))]
-    found += ["", *(f"- {escaped(line)}" for line in skipped(told))]
+    found += ["", f"## {text('check.findings')}", "", *findings]
     return "\n".join(found).rstrip() + "\n"
 
 

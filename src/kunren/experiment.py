@@ -20,7 +20,7 @@ from kunren.config.load import load as load_config
 from kunren.config.schema import Config
 from kunren.data import overlap
 from kunren.data.split import rarer_than_folds
-from kunren.doctor import engine
+from kunren.doctor import engine, remarks
 from kunren.errors import InputError, Problem, TrainingStopped
 from kunren.evaluation.rounds import Round
 from kunren.messages import text
@@ -120,9 +120,8 @@ def _begin(
     ready = make_ready(plan, progress)
     plan = ready.plan
     found = before_training(ready)
-    for finding in found["findings"]:
-        if finding["severity"] != "info":
-            progress.say(text("check.line", **finding))
+    for line in remarks.lines(found["findings"]):
+        progress.say(line)
     files = {
         engine.BEFORE: json.dumps(found, ensure_ascii=False, indent=2, allow_nan=False) + "\n",
         "config.yaml": dump(plan.config, plan.folder, output / plan.config.name),

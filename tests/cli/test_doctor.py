@@ -35,8 +35,8 @@ def test_text(overfit: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr()
     assert "注意  overfitting (T002)" in said.out
     assert "エポック 1 の 1.2200 が最小" in said.out
-    assert "指摘 " in said.out
-    assert "majority-trap: " in said.err
+    assert "所見 1 件 (重大 0、注意 1、参考 0)" in said.out
+    assert "majority-trap" in said.out
     assert "trainer_state.json を読みました" in said.err
 
 
@@ -55,7 +55,7 @@ def test_json_has_the_agreed_form(overfit: Path, capsys: pytest.CaptureFixture[s
 def test_markdown(overfit: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(str(overfit), "--format", "markdown", "--lang", "en") == 0
     said = capsys.readouterr().out
-    assert "## warning: overfitting (T002)" in said
+    assert "### warning: overfitting (T002)" in said
     assert said.startswith("# Diagnosis of ")
 
 

@@ -56,7 +56,7 @@ def test_one_label_among_others_in_every_set_is_a_collapse(tmp_path: Path) -> No
         for n, i in enumerate(asked)
     ]
     found = of_sets(tmp_path, mostly)["mode-collapse"]
-    assert "1 つのラベルに偏っています" in found["message"]
+    assert "というラベルに偏っています" in found["message"]
     assert found["evidence"]["share"] == pytest.approx(80 / 100)
 
 

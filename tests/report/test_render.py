@@ -299,7 +299,7 @@ OUTCOMES = {
     "indistinguishable": "この件数では不明です",
     "all right": "学習後のモデルの間違いはありません",
     "all wrong": "学習後のモデルが正解した行はありません",
-    "collapse": "ほぼ同じ回答しか返していません",
+    "collapse": "に偏っています",
     "no generation": "自由生成をしていません",
     "three rows": "テスト 3 件",
     "one epoch": "★ のエポック 1 の重みを採用",

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from rich.markup import escape
 
-from kunren.cli.console import emit_json, format_option, out, progress, show, table
+from kunren.cli.console import emit_json, format_option, out, paragraph, progress, show, table
+from kunren.cli.findings import all_options, markdown_findings, show_findings
 from kunren.messages import text
 
 if TYPE_CHECKING:
     from kunren.check_preview import Piece, Shown
 
-_COLOURS = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
 _REACHED = {"warning": ("warning", "critical"), "critical": ("critical",)}
 
 
@@ -61,9 +62,9 @@ def command(
     if format_ == "json":
         emit_json(told)
     elif format_ == "markdown":
-        sys.stdout.write(check_report.markdown(checked, told))
+        sys.stdout.write(check_report.markdown(checked, told, markdown_findings(told)))
     else:
-        _show(checked, told)
+        _show(config, checked, told)
     grave = _REACHED[fail_on] if fail_on else ()
     return int(any(finding["severity"] in grave for finding in told["findings"]))
 
@@ -72,27 +73,31 @@ def _slugs(said: str) -> tuple[str, ...]:
     return tuple(slug.strip() for slug in said.split(",") if slug.strip())
 
 
-def _show(checked: Any, told: Mapping[str, Any]) -> None:
+def _show(config: Path, checked: Any, told: Mapping[str, Any]) -> None:
     from kunren import check_preview, check_report
 
     out.print(f"[bold]{escape(text('check.title', name=told['name']))}[/]")
     show("", *check_report.lines(checked, told))
     if told["labels"]:
-        columns = [text("check.label"), "train", "validation", "test"]
         show("")
-        table(text("check.labels"), columns, check_report.label_rows(told))
+        table(text("check.labels"), check_report.label_columns(), check_report.label_rows(told))
     if checked.reading is not None:
         out.print(f"\n[bold]{escape(text('check.preview'))}[/]")
         show(text("check.legend"))
         for row in check_preview.preview(checked.plan, checked.reading):
             _show_row(row)
     out.print(f"\n[bold]{escape(text('check.findings'))}[/]")
-    for finding in told["findings"]:
-        _show_finding(finding)
-    if not told["findings"]:
-        show(text("check.nothing", quiet=len(told["quiet"])))
-    for line in check_report.skipped(told):
-        out.print(f"[dim]{escape(line)}[/]")
+    show_findings(told)
+    for line in _next(config, told):
+        paragraph(line)
+
+
+def _next(config: Path, told: Mapping[str, Any]) -> Iterator[str]:
+    """What to do now: train, with the changes that were found or without."""
+    command = f"kunren run {shlex.quote(str(config))}"
+    yield text("check.next", command=command)
+    if options := all_options(told["findings"]):
+        yield text("check.next-changed", command=f"{command} {options}")
 
 
 def _show_row(row: Shown) -> None:
@@ -126,19 +131,3 @@ def _coloured(pieces: tuple[Piece, ...]) -> str:
             found.append(f"[dim]{gap}[/][{style}]{escape(piece.text)}[/]")
             before = False
     return "".join(found)
-
-
-def _show_finding(finding: Mapping[str, Any]) -> None:
-    from kunren import check_report
-
-    name = check_report.severity(finding["severity"])
-    colour = _COLOURS[finding["severity"]]
-    out.print(f"[{colour}]{escape(f'[{name}]')}[/] [bold]{escape(finding['slug'])}[/]")
-    show(f"  {finding['message']}")
-    if finding["fix"]:
-        settings = " ".join(f"--set {k}={_yaml(v)}" for k, v in finding["fix"]["set"].items())
-        show("  " + text("check.fix", settings=settings))
-
-
-def _yaml(value: object) -> str:
-    return "null" if value is None else str(value)

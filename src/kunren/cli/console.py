@@ -31,6 +31,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from kunren.cli.wrapped import wrapped
 from kunren.errors import KunrenError
 from kunren.messages import text
 from kunren.progress import Progress, Task
@@ -60,6 +61,13 @@ def show(*lines: str) -> None:
     """Print plain lines to standard output; nothing in them is markup."""
     for line in lines:
         out.print(escape(line))
+
+
+def paragraph(said: str, indent: str = "", style: str = "") -> None:
+    """Print plain text to standard output: broken into lines on a terminal, else as one line."""
+    lines = wrapped(said, out.width, indent) if out.is_terminal else [indent + said]
+    for line in lines:
+        out.print(escape(line), style=style or None)
 
 
 def say(line: str) -> None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from kunren.cli.console import emit_json, format_option, out, say, show
+from kunren.cli.console import emit_json, format_option, paragraph, say, show
+from kunren.cli.findings import markdown_findings, show_findings
 from kunren.messages import text
 
 _ORDER = ("critical", "warning", "info")
-_COLOUR = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
 
 
 @click.command("doctor", help=text("cli.help-doctor"))
@@ -44,7 +44,7 @@ def command(
     elif format_ == "markdown":
         show(*_markdown(run, found))
     else:
-        _text(found)
+        _text(run, found)
     if fail_on is not None:
         grave = _ORDER[: _ORDER.index(fail_on) + 1]
         if any(finding["severity"] in grave for finding in found["findings"]):
@@ -55,28 +55,21 @@ def _slugs(said: str) -> list[str]:
     return [slug.strip() for slug in said.split(",") if slug.strip()]
 
 
-def _text(found: Mapping[str, Any]) -> None:
-    from rich.markup import escape
-
+def _text(run: Path, found: Mapping[str, Any]) -> None:
     for note in found["notes"]:
         say(note)
-    for finding in found["findings"]:
-        grade = finding["severity"]
-        name = text(f"doctor.severity-{grade}")
-        head = f"{finding['slug']} ({finding['code']})"
-        out.print(f"[{_COLOUR[grade]}]{escape(name)}[/]  {escape(head)}")
-        show(f"  {finding['message']}")
-        if finding["fix"]:
-            show("  " + text("doctor.fix-set", changes=_changes(finding["fix"])))
-        show("")
-    if not found["findings"]:
-        show(text("doctor.nothing-found"), "")
-    show(_summary(found))
-    if found["skipped"]:
-        say("")
-        say(text("doctor.skipped-title") + ":")
-        for rule in found["skipped"]:
-            say(f"  {rule['slug']}: {rule['reason']}")
+    show_findings(found)
+    for line in _next(run, found):
+        paragraph(line)
+
+
+def _next(run: Path, found: Mapping[str, Any]) -> Iterator[str]:
+    """What to do now: mend the config of a run of ours."""
+    from kunren.doctor import foreign
+
+    mended = any(f["fix"] and f["severity"] != "info" for f in found["findings"])
+    if mended and foreign.is_ours(run):
+        yield text("doctor.next-fix", run=shlex.quote(str(run)))
 
 
 def _markdown(run: Path, found: Mapping[str, Any]) -> list[str]:
@@ -85,31 +78,4 @@ def _markdown(run: Path, found: Mapping[str, Any]) -> list[str]:
     lines = ["# " + text("doctor.page-title", name=escape(run.resolve().name)), ""]
     for note in found["notes"]:
         lines += [escape(note), ""]
-    lines += [_summary(found), ""]
-    for finding in found["findings"]:
-        name = text(f"doctor.severity-{finding['severity']}")
-        lines += [f"## {name}: {finding['slug']} ({finding['code']})", ""]
-        lines += [escape(finding["message"]), ""]
-        if finding["fix"]:
-            lines += [text("doctor.fix-set", changes=f"`{_changes(finding['fix'])}`"), ""]
-    if found["skipped"]:
-        lines += ["## " + text("doctor.skipped-title"), ""]
-        lines += [f"- {rule['slug']}: {escape(rule['reason'])}" for rule in found["skipped"]]
-    return lines
-
-
-def _summary(found: Mapping[str, Any]) -> str:
-    grades = [finding["severity"] for finding in found["findings"]]
-    return text(
-        "doctor.summary",
-        findings=len(grades),
-        quiet=len(found["quiet"]),
-        skipped=len(found["skipped"]),
-        **{grade: grades.count(grade) for grade in _ORDER},
-    )
-
-
-def _changes(fix: Mapping[str, Any]) -> str:
-    return ", ".join(
-        f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in fix["set"].items()
-    )
+    return [*lines, *markdown_findings(found)]

@@ -66,6 +66,8 @@ def command(
                 result = repair.run(config, overrides, output, shown, most)
             else:
                 result = experiment.run(config, overrides, output, shown)
+    from kunren.doctor.remarks import lines
+
     record = result.folder / "summary.md"
     if format_ == "json":
         emit_json(
@@ -76,9 +78,8 @@ def command(
     show_scores(result.metrics)
     show("", text("cli.run-verdict", verdict=result.verdict))
     show(text("cli.run-record", path=record))
-    for finding in result.findings:
-        if finding["severity"] != "info":
-            say(f"[{finding['severity']}] {finding['message']}")
+    for line in lines(result.findings):
+        say(line)
 
 
 def show_scores(metrics: dict[str, Any]) -> None:

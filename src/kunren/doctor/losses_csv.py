@@ -104,7 +104,9 @@ def _value(cell: str) -> float | None:
 
 
 def _notes(path: Path, header: Sequence[str], columns: Mapping[int, str], rows: int) -> list[str]:
-    read_as = "、".join(f"{excerpt(header[at])} → {name}" for at, name in sorted(columns.items()))
+    read_as = text("record.list").join(
+        f"{excerpt(header[at])} → {name}" for at, name in sorted(columns.items())
+    )
     notes = [text("doctor.read-csv", file=path.name, rows=rows, columns=read_as)]
     rest = [excerpt(name) for at, name in enumerate(header) if at not in columns and name]
     if rest:

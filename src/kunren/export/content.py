@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path, PurePath
 from typing import Any
 
+from kunren.doctor.remarks import remarks
 from kunren.errors import InputError, Problem
 from kunren.evaluation.told import verdict_sentence
 from kunren.records.facts import Facts, read_facts
@@ -79,8 +80,8 @@ def read_content(folder: Path) -> Content:
         results=_results(facts.metrics or {}),
         verdict=clean(verdict_sentence(facts.metrics)) if facts.metrics else "",
         findings=[
-            (found["severity"], clean(found["message"]))
-            for found in (facts.findings or {}).get("findings", ())
+            (remark.severity, clean(remark.message))
+            for remark in remarks((facts.findings or {}).get("findings", ()))
         ],
         files=[file for file in (*_FILES, *charts) if (folder / file).is_file()],
         began=datetime.fromisoformat(facts.state.started).timestamp(),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from kunren.doctor.remarks import Remark, by_reason, remarks
 from kunren.evaluation.told import verdict_sentence
 from kunren.messages import text
 from kunren.records.facts import Facts
@@ -95,8 +96,8 @@ class Summary:
     unbalanced: Table | None
     outside: Table | None
     outside_said: str | None
-    findings: Sequence[tuple[str, str]]
-    skipped: Sequence[tuple[str, str]]
+    findings: Sequence[Remark]
+    skipped: Sequence[tuple[str, Sequence[str]]]
     next_steps: Table
     command: str
     versions: str | None
@@ -108,6 +109,9 @@ def summarise(facts: Facts) -> Summary:
     epochs = by_epoch(facts.log or ())
     metrics, rows = facts.metrics, samples.read(facts)
     findings = (facts.findings or {}).get("findings", [])
+    skipped = [
+        rule for rule in (facts.findings or {}).get("skipped", []) if rule["code"][0] in _AFTER
+    ]
     outside = errors.outside(rows) if metrics else None
     decodings = samples.decodings(rows)
     against = changes.to_baseline(metrics) if metrics else None
@@ -117,7 +121,7 @@ def summarise(facts: Facts) -> Summary:
         purpose=setup.purpose(facts),
         caveats=results.caveats(facts),
         conclusion=conclusion(facts),
-        notes=[finding["message"] for finding in findings if _grave(finding)],
+        notes=[remark.message for remark in remarks(findings) if _grave(remark)],
         overview=setup.overview(facts, epochs),
         splits=data.splits(facts),
         turns_said=data.turns_said(facts),
@@ -160,12 +164,8 @@ def summarise(facts: Facts) -> Summary:
         unbalanced=errors.unbalanced(rows),
         outside=outside.table if outside else None,
         outside_said=outside.said if outside else None,
-        findings=[(finding["severity"], finding["message"]) for finding in findings],
-        skipped=[
-            (rule["slug"], rule["reason"])
-            for rule in (facts.findings or {}).get("skipped", [])
-            if rule["code"][0] in _AFTER
-        ],
+        findings=remarks(findings),
+        skipped=list(by_reason(skipped).items()),
         next_steps=advice.next_steps(rows, findings),
         command="kunren run config.yaml",
         versions=_versions(facts.manifest),
@@ -191,10 +191,10 @@ def stage_name(stage: str) -> str:
         return stage
 
 
-def _grave(finding: Mapping[str, Any]) -> bool:
+def _grave(remark: Remark) -> bool:
     """Whether the reader must know it before the conclusion, which does not say it."""
     said_by_verdict = {"not-better-than-base", "below-trivial"}
-    return finding["severity"] == "critical" and finding["slug"] not in said_by_verdict
+    return remark.severity == "critical" and remark.finding["slug"] not in said_by_verdict
 
 
 def _versions(manifest: Mapping[str, Any] | None) -> str | None:

@@ -14,13 +14,13 @@ def fires() -> list[Case]:
             "twenty posts twice, as a teacher that repeats itself gives them",
             {"rows": rows(posts(200, ["😀"]) + twice)},
             "warning",
-            ["220 件のうち 20 件 (9.1 %)", "違う行は 200 件", "表記まで同じものは 20 件", "2 回"],
+            ["220 件のうち 20 件 (9.1 %)", "除くと 200 件", "表記まで同じもの 20 件", "2 回"],
         ),
         Case(
             "one row that differs only in width and spaces",
             {"rows": rows(posts(100, LABELS) + spelled)},
             "info",
-            ["102 件のうち 1 件", "表記まで同じものは 0 件", "train.jsonl:101、train.jsonl:102"],
+            ["102 件のうち 1 件", "表記まで同じもの 0 件", "train.jsonl:101、train.jsonl:102"],
         ),
     ]
 

@@ -6,7 +6,7 @@ from tests.rules.made import items, posts
 
 def fires() -> list[Case]:
     return [
-        Case("sixty rows", {"items": items(posts(60, ["😀"]))}, "warning", ["60 件しか", "種"]),
+        Case("sixty rows", {"items": items(posts(60, ["😀"]))}, "warning", ["60 件しか", "シード"]),
         Case("seed 003's 133 rows", {"items": items(posts(133, ["😀"]))}, "info", ["133 件"]),
     ]
 

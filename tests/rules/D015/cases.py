@@ -16,7 +16,7 @@ def fires() -> list[Case]:
             "seed 002: chats of one turn",
             {"rows": _chats(250), "config": config()},
             "info",
-            ["250 件のうち 2 回以上やり取りする行は 0 件", "kunren chat --history 0"],
+            ["250 件のうち、2 回以上やり取りする行は 0 件", "kunren chat --history 0"],
         ),
         Case("one longer chat of 300", {"rows": _chats(299, 1), "config": config()}, "info"),
     ]

@@ -11,7 +11,7 @@ def fires() -> list[Case]:
             "an adapter's tokenizer with four more tokens (seed 003)",
             {"vocabulary": Vocabulary(32004, 32000, ("<|user|>", "<|assistant|>"))},
             "critical",
-            ["32004", "32000 行", "<|user|>"],
+            ["32,004", "32,000 個", "<|user|>"],
         ),
     ]
 

@@ -11,7 +11,7 @@ def fires() -> list[Case]:
             "5,222 emoji in frozen embeddings",
             {"config": FROZEN, "added": 5222},
             "warning",
-            ["5222 個"],
+            ["5,222 個"],
             {"set": {"tuning.train_embeddings": None}},
         ),
     ]

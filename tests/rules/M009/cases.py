@@ -9,7 +9,7 @@ def fires() -> list[Case]:
             "seed 001: 5,222 emoji in fp16",
             {"config": {"train": {"precision": "fp16"}}, "added": 5222},
             "warning",
-            ["5222 個", "fp16", "auto"],
+            ["5,222 個", "fp16", "auto"],
             {"set": {"train.precision": "auto"}},
         ),
     ]

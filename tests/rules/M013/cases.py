@@ -25,7 +25,7 @@ def fires() -> list[Case]:
             {"weights": Weights(270_000_000, 170_000_000, 100_000_000), "items": items(80),
              "config": CONFIG},
             "info",
-            ["80 個の答え", "100 百万", "1,250,000 個"],
+            ["80 個の答え", "約 1 億個", "125 万個"],
             {"set": {"tuning.kind": "lora"}},
         ),
         Case(

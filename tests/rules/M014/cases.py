@@ -11,7 +11,7 @@ def fires() -> list[Case]:
             "a base model",
             {"template": Template("gemma", "model\n", "model\n")},
             "info",
-            ["gemma", "学習前の答えは悪くて当然"],
+            ["gemma", "学習前の値が低いのは当然"],
         ),
     ]
 

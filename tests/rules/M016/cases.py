@@ -20,7 +20,7 @@ def fires() -> list[Case]:
             {"examples": {"train": [example(20), example(1300)]}, "config": CONFIG,
              "positions": 32768},
             "critical",
-            ["2 行のうち 1 行", "最長 1300", "1344"],
+            ["2 行のうち 1 行", "最長 1,300", "1344"],
             {"set": {"train.max_length": 1344}},
         ),
         Case(
@@ -34,7 +34,7 @@ def fires() -> list[Case]:
             {"examples": {"train": [PairExample("p", (1,), (2,) * 1100)]}, "config": CONFIG,
              "positions": None},
             "critical",
-            ["最長 1100"],
+            ["最長 1,100"],
             {"set": {"train.max_length": 1152}},
         ),
     ]  # fmt: skip

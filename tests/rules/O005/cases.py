@@ -34,7 +34,7 @@ def fires() -> list[Case]:
             "one label in all sets",
             given("set", label_sets(SETS, often)),
             "warning",
-            ("1 つのラベルに偏っています",),
+            ("というラベルに偏っています",),
         ),
         Case(
             "that label dominates gold too",

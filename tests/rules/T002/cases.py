@@ -23,7 +23,7 @@ def fires() -> list[Case]:
         Case("seed 002", {"course": course(down, (1.22, 1.24, 1.71))}, "warning", ["+40 %"]),
         Case("ours, the best may be lost", {"course": four}, "warning", ["エポック 2"], two),
         Case("ours, the best was kept", {"course": kept}, "info", ["害はありません"], two),
-        Case("another tool kept a later one", {"course": later}, "warning", ["採用されている"]),
+        Case("another tool kept a later one", {"course": later}, "warning", ["「f1」で選んだ"]),
         Case("from the first epoch on", {"course": first}, "warning", ["エポック 1"]),
         Case("a checkpoint is on record", {"course": stored}, "warning", ["checkpoint-2000"]),
         Case("long", {"course": course(falling(2, 0.1, 99), wobble(LONG, 0.03))}, "warning"),

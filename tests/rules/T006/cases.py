@@ -18,7 +18,7 @@ def fires() -> list[Case]:
         named(
             "sure of its errors",
             of((0.30, 0.25, 0.28), (0.88, 0.90, 0.93)),
-            "0.93",
+            "93.0 %",
             severity="info",
         ),
         named("much so", of((0.30, 0.25, 0.40), (0.88, 0.90, 0.93)), "+60 %", severity="warning"),

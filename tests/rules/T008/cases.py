@@ -15,7 +15,7 @@ def fires() -> list[Case]:
         Case("five rows", {"course": few}, "warning", ["5 行だけ", "60.0 %"]),
         Case("all right in the second epoch", {"course": fast}, "warning"),
         Case("no loss within an epoch", {"course": one}, "warning", ["2e-05", "500 行"]),
-        Case("nothing wrong at all", {"course": exact}, "warning", ["正解率が 0.999 です"]),
+        Case("nothing wrong at all", {"course": exact}, "warning", ["正解率が 99.9 % です"]),
         Case("text as easy held out as trained", {"course": same}, "warning", ["ひな形"]),
     ]
 

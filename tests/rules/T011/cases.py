@@ -8,7 +8,7 @@ def fires() -> list[Case]:
     accuracy = (0.70, 0.78, 0.84, 0.80, 0.79, 0.76)
     by = course((), (1.0, 0.9, 0.8, 0.9, 1.0, 1.1), metrics={"accuracy": accuracy}, held_rows=1000)
     return [
-        Case("accuracy", {"course": by}, "warning", ["0.84", "0.76"]),
+        Case("accuracy", {"course": by}, "warning", ["84.0 %", "76.0 %"]),
         Case("loss", {"course": course((), (1.2, 0.7, 1.1, 1.5))}, "warning", ["検証損失"]),
     ]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from kunren.data import audit
 from kunren.doctor.evidence import Finding, Missing
-from kunren.doctor.rules.wording import counted, share
+from kunren.doctor.rules.wording import counted, joined, share
 from kunren.messages import text
 from kunren.tasks.filters import Filtered
 from kunren.textfile import excerpt
@@ -126,7 +126,7 @@ def low_density(
         "rows": len(everything), "labels": len(counts), "density": density, "rare": len(rare),
     }  # fmt: skip
     fix = None if patch is None else {"set": {"task.labels.top": patch["top"]}}
-    return Finding("warning" if density < few else "info", f"{said} {advice}", evidence, fix)
+    return Finding("warning" if density < few else "info", joined((said, advice)), evidence, fix)
 
 
 def _narrower(items: Items, config: Mapping[str, Any], needed: float) -> dict[str, Any] | None:
@@ -174,7 +174,7 @@ def few_rows(items: Items, *, few: float = FEW_ROWS, some: float = SOME_ROWS) ->
         学習に使う答えの数 (会話では 1 つの返答を 1 つと数えます)。
 
     なぜ問題か:
-        少ないほど、どの行が学習に入ったかと乱数の種で結果が変わります。1 回の学習の良し悪しは、
+        少ないほど、どの行が学習に入ったかとシードで結果が変わります。1 回の学習の良し悪しは、
         設定の良し悪しとは言えません。
 
     例:
@@ -228,8 +228,8 @@ def small_test(
 
     対処:
         `evaluate.cv: 5` にすると、5 回の学習ですべての行を 1 回ずつテストに使えます。
-        学習が 1 回で済むのは、`data.split` でテストの割合を増やすか、`data.test` に
-        行を足すことです。
+        学習を 1 回で済ませるなら、`data.split` でテストの割合を増やすか、`data.test` に
+        行を足してください。
 
     What it sees:
         The 95 % interval of an accuracy on so many test answers: 98 / √n points either way at an
@@ -270,7 +270,7 @@ def small_test(
     ]
     fix = {"set": {"evaluate.cv": FOLDS}} if can and by_folds < rough else None
     evidence = {"rows": count, "half_width": half / 100, "all_rows": pooled}
-    return Finding("warning" if half >= wide else "info", " ".join(said), evidence, fix)
+    return Finding("warning" if half >= wide else "info", joined(said), evidence, fix)
 
 
 def _rows_needed() -> int:

@@ -328,7 +328,7 @@ def label_variants(items: Items, answers: str, config: Mapping[str, Any]) -> Fin
         くじ引きになります。
 
     例:
-        「お問い合わせ」30 件と「お問合わせ。」2 件。👏 40 件と 👏🏻 12 件。
+        「お問い合わせ」30 件と「お問い合わせ。」2 件。👏 40 件と 👏🏻 12 件。
 
     対処:
         1 つにそろえてください。肌の色は `task.labels.merge_skin_tones: true` でまとめられます。

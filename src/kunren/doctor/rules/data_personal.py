@@ -10,7 +10,7 @@ import regex
 
 from kunren.data import audit
 from kunren.doctor.evidence import Finding
-from kunren.doctor.rules.wording import SHOWN, places
+from kunren.doctor.rules.wording import SHOWN, listed, places
 from kunren.messages import text
 from kunren.types import Row
 
@@ -116,7 +116,7 @@ def personal_data(rows: Rows, *, chance: float = CHANCE) -> Finding | None:
         text(
             f"rules_data.personal-data-{kind}",
             count=len(found[kind]),
-            values="、".join(dict.fromkeys(_masked(kind, v) for _, v in found[kind][:SHOWN])),
+            values=listed(dict.fromkeys(_masked(kind, v) for _, v in found[kind][:SHOWN])),
         )
         for kind in order
     ]

@@ -9,7 +9,7 @@ from itertools import pairwise
 from kunren.data import audit
 from kunren.data.near import Near, NearPair, pairs_of
 from kunren.doctor.evidence import Finding, Missing, Severity
-from kunren.doctor.rules.wording import SHOWN, alike, asked, places, share
+from kunren.doctor.rules.wording import SHOWN, alike, asked, joined, places, share
 from kunren.messages import text
 from kunren.types import Row
 
@@ -146,7 +146,9 @@ def near_duplicates(rows: Rows, *, few: float = NEAR, many: float = NEAR_MUCH) -
         count=count,
         share=share(part),
         examples=" / ".join(
-            "「{}」≒「{}」".format(*alike(*pair)) for pair in _examples(by_form, found)
+            text("rules_data.alike", one=one, other=other)
+            for pair in _examples(by_form, found)[:2]
+            for one, other in [alike(*pair)]
         ),
     )
     evidence = {"different": different, "near": count, "share": part}
@@ -228,10 +230,16 @@ def split_leakage(rows: Rows, *, noise: float = NOISE) -> Finding | None:
     ]
     said = text(
         f"rules_data.split-leakage-{'critical' if severe else 'warning'}",
-        found=" ".join(parts),
+        found=joined(parts),
         half=f"{100 * half['test']:.0f}" if "test" in half else "",
         examples=" / ".join(
-            f"{pair.second.where}「{one}」 ≒ {pair.first.where}「{other}」"
+            text(
+                "rules_data.alike-at",
+                one=one,
+                at=pair.second.where,
+                other=other,
+                there=pair.first.where,
+            )
             for pair in _pairs(rows, next(iter(leaks)))[:2]
             for one, other in [alike(pair.second, pair.first)]
         ),

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from kunren.data import audit
 from kunren.doctor.evidence import Finding, Missing
-from kunren.doctor.rules.wording import counted, share
+from kunren.doctor.rules.wording import counted, joined, listed, share
 from kunren.messages import text
 from kunren.textfile import excerpt
 from kunren.types import Item
@@ -107,7 +107,7 @@ def split_shift(
         evidence |= {"lengths": distance, "at": at, "median_lengths": medians}
     if not parts:
         return None
-    message = text("rules_data.split-shift", found=" ".join(parts), test=len(test))
+    message = text("rules_data.split-shift", found=joined(parts), test=len(test))
     return Finding("warning", message, evidence)
 
 
@@ -147,7 +147,7 @@ def _labels_apart(
     totals = [one.total() for one in shares]
     gap = {la: shares[1][la] / totals[1] - shares[0][la] / totals[0] for la in names}
     most = sorted(gap, key=lambda la: (-abs(gap[la]), la))[:3]
-    shown = "、".join(
+    shown = listed(
         f"{excerpt(la)} {share(shares[0][la] / totals[0])} → {share(shares[1][la] / totals[1])}"
         for la in most
     )
@@ -243,6 +243,7 @@ def unseen_labels(
             share=share(len(missed[side]) / len(some)),
         )
         for side, some in held_out.items()
+        if missed[side]
     ]
     said = text(
         f"rules_data.unseen-labels-{answers}",

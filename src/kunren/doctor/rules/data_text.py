@@ -10,7 +10,7 @@ import regex
 
 from kunren.data import audit, records
 from kunren.doctor.evidence import Finding, Missing
-from kunren.doctor.rules.wording import places, quoted, share
+from kunren.doctor.rules.wording import joined, listed, places, quoted, share
 from kunren.messages import text
 from kunren.types import Message, Row
 
@@ -103,7 +103,7 @@ def garbled_text(rows: Rows, *, markup: float = MARKUP, half: float = HALF_WIDTH
     kinds = {kind: found for kind, found in kinds.items() if found}
     if not kinds:
         return None
-    said = " ".join(
+    said = joined(
         text(
             f"rules_data.garbled-text-{kind}",
             count=len(found),
@@ -187,7 +187,7 @@ def control_characters(rows: Rows, *, many: float = INVISIBLE) -> Finding | None
         "rules_data.control-characters",
         count=len(found),
         rows=len(everything),
-        characters="、".join(f"U+{ord(c):04X} {_name(c)} ({n})" for c, n in named[:4]),
+        characters=listed(f"U+{ord(c):04X} {_name(c)} ({n})" for c, n in named[:4]),
         answers=answers,
         places=places(found),
     )

@@ -113,8 +113,8 @@ def fp16_new_tokens(config: Mapping[str, Any], added: int) -> Finding | None:
         最初にあふれます。bf16 で学習されたモデル (T5、Gemma) は、活性の値でもあふれます。
 
     例:
-        T5 に 5,222 個の絵文字を足して fp16 で学習すると、損失が NaN になりました。fp16 を
-        やめただけで直りました。
+        T5 に 5,222 個の絵文字を足して fp16 で学習すると、損失が NaN になりました。パディングを
+        直しても残り、fp16 をやめて学習率を下げると学習が進みました。
 
     対処:
         `train.precision: auto` にしてください。bf16 が使える機械では bf16、なければ fp32 です。
@@ -127,7 +127,8 @@ def fp16_new_tokens(config: Mapping[str, Any], added: int) -> Finding | None:
         models trained in bf16 (T5, Gemma) even activations do.
 
     For example:
-        T5 with 5,222 added emoji gave NaN in fp16. Leaving fp16 was all it took.
+        T5 with 5,222 added emoji gave NaN in fp16, also after padding was masked. Without fp16, at
+        a lower learning rate, it trained.
 
     What to do:
         Set `train.precision: auto`: bf16 where the machine has it, else fp32.

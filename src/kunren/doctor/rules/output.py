@@ -9,6 +9,7 @@ from typing import Any
 from scipy import stats
 
 from kunren.doctor.evidence import Finding, Missing, Severity
+from kunren.doctor.rules.wording import joined
 from kunren.evaluation.told import (
     best_baseline,
     find_pair,
@@ -36,7 +37,7 @@ POWER = 0.8
 """Usual chance of finding a difference that is there (Cohen 1988)."""
 
 
-def not_better_than_base(metrics: Mapping[str, Any]) -> Finding | None:
+def not_better_than_base(metrics: Mapping[str, Any], settings: Mapping[str, Any]) -> Finding | None:
     """Not better than before training.
 
     学習前より良くなっていない。
@@ -80,11 +81,15 @@ def not_better_than_base(metrics: Mapping[str, Any]) -> Finding | None:
     if pair["verdict"] == "better":
         return None
     worse = pair["verdict"] == "worse"
-    return Finding(
-        "critical" if worse else "warning",
-        text(f"doctor.not-better-than-base-{'worse' if worse else 'same'}", **_said(metrics, pair)),
-        _numbers(metrics, pair),
-    )
+    parts = [
+        text(f"doctor.not-better-than-base-{'worse' if worse else 'same'}", **_said(metrics, pair))
+    ]
+    needed = _rows_needed(pair, metrics["rows"])
+    if needed is not None and needed > metrics["rows"]:
+        parts += [text("rules_output.rows-needed", needed=needed), *_cross_validation(settings)]
+    elif not worse:
+        parts.append(text("rules_output.more-data"))
+    return Finding("critical" if worse else "warning", joined(parts), _numbers(metrics, pair))
 
 
 def below_trivial(metrics: Mapping[str, Any]) -> Finding | None:
@@ -195,22 +200,33 @@ def small_evaluation(
     needed = None if pair is None else _rows_needed(pair, rows)
     if pair is not None and needed is not None and needed > rows:
         difference = gap(pair["difference"], of)
-        said = text("doctor.small-evaluation-unsure", rows=rows, gap=difference, needed=needed)
+        parts = [
+            text("doctor.small-evaluation-unsure", rows=_rows(metrics), gap=difference),
+            text("rules_output.rows-needed", needed=needed),
+            *_cross_validation(settings),
+        ]
         evidence |= {"difference": pair["difference"], "rows_needed": needed}
-        return Finding("warning", said + _cross_validation(settings), evidence)
+        return Finding("warning", joined(parts), evidence)
     points = half if of == "points" else 100 * half
     if rows >= few_rows and points < wide:
         return None
-    said = text("doctor.small-evaluation-wide", rows=rows, half=points, metric=metric_name(by))
-    severity: Severity = "warning" if rows < few_rows else "info"
-    return Finding(severity, said + _cross_validation(settings), evidence)
+    said = {"rows": _rows(metrics), "half": points, "metric": metric_name(by)}
+    parts = [text("doctor.small-evaluation-wide", **said), *_cross_validation(settings)]
+    return Finding("warning" if rows < few_rows else "info", joined(parts), evidence)
 
 
-def _cross_validation(settings: Mapping[str, Any]) -> str:
+def _cross_validation(settings: Mapping[str, Any]) -> list[str]:
     """That every row could be a test row, where that is not so already and can be had."""
     if settings.get("evaluate", {}).get("cv") or settings.get("data", {}).get("test"):
-        return ""
-    return text("rules_output.small-evaluation-cv")
+        return []
+    return [text("rules_output.small-evaluation-cv")]
+
+
+def _rows(metrics: Mapping[str, Any]) -> str:
+    """How many rows were tested; of chats also how many answers they have."""
+    rows, answers = metrics["rows"], metrics.get("items", metrics["rows"])
+    kind = "rows" if answers == rows else "chats"
+    return text(f"rules_output.tested-{kind}", rows=rows, answers=answers)
 
 
 def _rows_needed(pair: Mapping[str, Any], rows: int) -> int | None:
@@ -245,8 +261,11 @@ def _values(metrics: Mapping[str, Any], pair: Mapping[str, Any]) -> tuple[float,
 def _said(metrics: Mapping[str, Any], pair: Mapping[str, Any]) -> dict[str, object]:
     of = unit(metrics, pair["metric"])
     tuned, other = _values(metrics, pair)
+    low, high = pair["ci95"]
     return {
-        "rows": metrics["rows"],
+        "rows": _rows(metrics),
+        "low": gap(low, of),
+        "high": gap(high, of),
         "metric": metric_name(pair["metric"]),
         "tuned": number(tuned, of),
         "other": number(other, of),

@@ -13,6 +13,7 @@ from scipy import stats
 from kunren.analysis.multiple import tarone_level
 from kunren.data.emoji import split_emoji
 from kunren.doctor.evidence import LONG_CHAT, Evaluated, Finding
+from kunren.doctor.rules.wording import joined
 from kunren.evaluation.metric import answer_key
 from kunren.evaluation.told import percent
 from kunren.messages import text
@@ -234,11 +235,14 @@ def soft_collapse(
         top = between.join(excerpt(label) for label, _ in twice.most_common(NAMED))
         fields = {"count": count, "total": written, "share": percent(count / written)}
         parts.append(text("rules_output.soft-collapse-repeated", named=top, **fields))
-    parts.append(text(f"rules_output.soft-collapse-advice-{answers}"))
+    if found:
+        parts.append(text(f"rules_output.soft-collapse-advice-{answers}"))
+    if often:
+        parts.append(text("rules_output.soft-collapse-advice-repeated"))
     excess = sum(f["answered"] - f["right"] for f in found) / len(labelled)
     return Finding(
         "warning" if excess >= MUCH or often else "info",
-        text("rules_output.join").join(parts),
+        joined(parts),
         {"over": found, "repeated": count, "written": written, "rows": len(labelled)},
     )
 

@@ -175,7 +175,8 @@ def zero_scores(metrics: Mapping[str, Any], *, few_rows: float = FEW_ROWS) -> Fi
     said = text(
         "rules_output.zero-scores-dead", metrics=text("record.list").join(dead), rows=rows or "?"
     )
-    return Finding("warning", said, {"metrics": dead, "rows": rows, "systems": list(values)})
+    evidence = {"metrics": dead, "rows": rows, "systems": list(values)}
+    return Finding("warning", said, evidence)
 
 
 def _values(scores: Mapping[str, Any], few_rows: float) -> Iterator[tuple[str, float]]:

@@ -13,6 +13,7 @@ import emoji
 from kunren.analysis.repetition import loop
 from kunren.data.emoji import is_emoji, split_emoji
 from kunren.doctor.evidence import Evaluated, Finding, Severity
+from kunren.doctor.rules.wording import joined
 from kunren.evaluation.metric import answer_key
 from kunren.evaluation.told import percent
 from kunren.messages import text
@@ -100,16 +101,15 @@ def out_of_set(
     named = text("record.list").join(
         f"{excerpt(said) or text('doctor.empty')} ({n})" for said, n in top
     )
+    kind = "pieces" if answers == "set" else "answers"
+    fields = {"rate": percent(rate), "count": count, "total": total, "top": named}
+    parts = [text(f"doctor.out-of-set-{kind}", **fields)]
+    if new_emoji:
+        parts.append(text(f"doctor.out-of-set-emoji-{kind}", emoji=new_emoji))
+    parts.append(text(f"doctor.out-of-set-advice-{kind}"))
     return Finding(
         "warning" if rate >= much else "info",
-        text(
-            f"doctor.out-of-set-{'pieces' if answers == 'set' else 'answers'}",
-            rate=percent(rate),
-            count=count,
-            total=total,
-            top=named,
-            emoji=new_emoji,
-        ),
+        joined(parts),
         {"rate": rate, "n": total, "top": [list(t) for t in top], "new_emoji": new_emoji},
     )
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from kunren.doctor.course import MACRO, Course, Evaluation, Point
 from kunren.doctor.evidence import Missing
-from kunren.evaluation.told import metric_name
+from kunren.evaluation.told import metric_name, percent
 from kunren.messages import language, text
 from kunren.textfile import excerpt
 
 MIN_EVALUATIONS = 3
 """Fewer points than this make no curve."""
+
+ACCURACY = ("accuracy", "acc")
+"""What an accuracy is logged as."""
 
 
 def supervised(course: Course) -> None:
@@ -80,11 +83,22 @@ def named(name: str) -> str:
 
     In Japanese with the space that stands between F1 and a particle.
     """
-    known = {"accuracy": "accuracy", "acc": "accuracy"} | dict.fromkeys(MACRO, "macro_f1")
+    known = dict.fromkeys(ACCURACY, "accuracy") | dict.fromkeys(MACRO, "macro_f1")
     if name not in known:
         return text("rules_training.metric-logged", name=excerpt(name))
-    said = metric_name(known[name])
+    return before_particle(metric_name(known[name]))
+
+
+def before_particle(said: str) -> str:
+    """A name as it stands before a Japanese particle, with a space after Latin letters."""
     return f"{said} " if language() == "ja" and said[-1].isascii() else said
+
+
+def worth(name: str, value: float) -> str:
+    """A value of a logged metric: ``90.0 %`` of an accuracy, ``0.081`` of another."""
+    if name in ACCURACY:
+        return percent(value)
+    return f"{value:.3f}" if value == 0 or 0.01 <= abs(value) < 100 else f"{value:.3g}"
 
 
 def epoch_of(point: Point | Evaluation) -> int | None:

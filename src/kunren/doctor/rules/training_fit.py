@@ -12,11 +12,13 @@ from kunren.doctor.curve import jitter, noise, smooth
 from kunren.doctor.evidence import Finding, Missing
 from kunren.doctor.rules.training_evidence import (
     MIN_EVALUATIONS,
+    before_particle,
     epoch_of,
     evaluations,
     named,
     place,
     supervised,
+    worth,
 )
 from kunren.evaluation.told import metric_name, percent
 from kunren.messages import text
@@ -150,7 +152,9 @@ def _overfitting(
     if by in (None, "loss"):
         by = text("doctor.by-loss")
     elif course.ours:
-        by = metric_name(by)
+        by = before_particle(metric_name(by))
+    else:
+        by = named(by)
     number = epoch_of(at)
     grown = 100 * (high / at.loss - 1)
     # Which weights another tool kept is inferred, and why it did is not known.
@@ -316,9 +320,8 @@ def too_perfect(course: Course, *, perfect: float = PERFECT, no_loss: float = NO
     at = solved or easy
     if at is not None:
         if solved is not None:
-            shown = text(
-                "rules_training.metric-is", name=named(name or ""), value=f"{solved.value:.4g}"
-            )
+            told = {"name": named(name or ""), "value": worth(name or "", solved.value)}
+            shown = text("rules_training.metric-is", **told)
         else:
             shown = text("rules_training.loss-is", value=f"{last.loss:.2g}")
         return Finding(

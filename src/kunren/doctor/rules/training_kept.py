@@ -7,7 +7,14 @@ import math
 from kunren.doctor.course import Course, Point, lower
 from kunren.doctor.curve import chance, jitter, noise
 from kunren.doctor.evidence import Finding
-from kunren.doctor.rules.training_evidence import evaluations, metric, named, place, supervised
+from kunren.doctor.rules.training_evidence import (
+    evaluations,
+    metric,
+    named,
+    place,
+    supervised,
+    worth,
+)
 from kunren.messages import text
 
 
@@ -72,7 +79,8 @@ def best_not_kept(course: Course) -> Finding | None:
         text(
             "rules_training.best-not-kept",
             name=text("doctor.by-loss") if name == "loss" else named(name),
-            best=f"{best.value:.4g}", at=place(best), last=f"{last.value:.4g}", end=place(last),
+            best=worth(name, best.value), at=place(best), last=worth(name, last.value),
+            end=place(last),
         ),
         {"metric": name, "best": best.value, "best_step": int(best.step), "last": last.value},
     )  # fmt: skip

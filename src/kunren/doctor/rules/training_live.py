@@ -9,6 +9,7 @@ from typing import Any
 from kunren.config.schema import LOWER_IS_BETTER
 from kunren.doctor.course import Course
 from kunren.doctor.evidence import Finding, Missing
+from kunren.doctor.rules.wording import joined
 from kunren.evaluation.score import KINDS
 from kunren.evaluation.told import metric_name, percent
 from kunren.messages import text
@@ -199,7 +200,7 @@ def _patch(
     if share > WARM:
         patch["train.warmup"] = 0.1
         advice.append(text("rules_live.warmup", share=min(100.0, 100 * share)))
-    return patch, "".join(advice) or text("rules_live.look")
+    return patch, joined(advice) or text("rules_live.look")
 
 
 def _still_learning(course: Course) -> bool:

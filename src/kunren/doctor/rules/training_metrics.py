@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from kunren.doctor.course import Course, accuracy, lower, macro_f1
+from kunren.doctor.course import Course, Evaluation, accuracy, lower, macro_f1
 from kunren.doctor.curve import chance, jitter, noise
 from kunren.doctor.evidence import Finding, Missing
 from kunren.doctor.rules.training_evidence import (
@@ -14,6 +15,7 @@ from kunren.doctor.rules.training_evidence import (
     named,
     place,
     supervised,
+    worth,
 )
 from kunren.evaluation.told import percent
 from kunren.messages import text
@@ -103,27 +105,33 @@ def loss_metric_disagreement(course: Course, *, rise: float = RISE,
         "low": low.loss,
         "high": last.loss,
         "name": named(name),
-        "before": f"{low.values[name]:.4g}",
-        "after": f"{last.values[name]:.4g}",
+        "before": worth(name, low.values[name]),
+        "after": worth(name, last.values[name]),
         "rise": 100 * grown,
     }
     if grown >= rise and lost > wide and gain > bar:
         return Finding(
             "warning" if grown >= much else "info",
-            text("rules_training.loss-metric-disagreement-sure", **said),
-            numbers,
+            text("rules_training.loss-metric-disagreement-sure", kept=_kept(course, found), **said),
+            numbers | {"answers": "better"},
         )
     best = max(found, key=lambda one: sign * one.values[name])
     worse = sign * (best.values[name] - last.values[name])
     better = best.loss - last.loss
     if worse > 2 * _bar(name, best.values[name], course) and better > max(wide, rise * best.loss):
-        said |= {"at": place(best), "low": best.loss, "before": f"{best.values[name]:.4g}"}
+        said |= {"at": place(best), "low": best.loss, "before": worth(name, best.values[name])}
         return Finding(
             "warning",
             text("rules_training.loss-metric-disagreement-blind", **said),
-            numbers | {"value": [best.values[name], last.values[name]]},
+            numbers | {"answers": "worse", "value": [best.values[name], last.values[name]]},
         )
     return None
+
+
+def _kept(course: Course, found: Sequence[Evaluation]) -> str:
+    """Which weights are left, where that is known."""
+    kept = next((one for one in found if one.step == course.kept_step), None)
+    return "" if kept is None else text("rules_training.weights-kept", at=place(kept))
 
 
 def _bar(name: str, value: float, course: Course) -> float:

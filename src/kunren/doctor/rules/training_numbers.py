@@ -14,6 +14,7 @@ from kunren.doctor.course import Course, Evaluation, Point
 from kunren.doctor.curve import jitter, noise, running_median
 from kunren.doctor.evidence import Finding, Missing
 from kunren.doctor.rules.training_evidence import MIN_EVALUATIONS, losses, place, two_digits
+from kunren.doctor.rules.wording import joined
 from kunren.evaluation.told import percent
 from kunren.messages import text
 from kunren.records.folder import State
@@ -114,7 +115,8 @@ def non_finite(course: Course, state: State, *, streak: float = STREAK,
     patch = _patch(course)
     return Finding(
         "critical" if fatal else "warning",
-        text(f"rules_training.{kind}", said=said or "", cause=cause, share=percent(share)),
+        text(f"rules_training.{kind}", since=joined(filter(None, (said, cause))),
+             share=percent(share)),
         {
             "step": None if first is None else int(first.step),
             "stopped_by_guard": stopped,
@@ -122,7 +124,7 @@ def non_finite(course: Course, state: State, *, streak: float = STREAK,
             "non_finite_gradients": len(bad),
         },
         {"set": patch} if patch and course.ours else None,
-    )
+    )  # fmt: skip
 
 
 def _longest(points: Sequence[Point]) -> list[Point]:
