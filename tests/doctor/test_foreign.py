@@ -178,7 +178,7 @@ def test_majority_trap_is_seen_in_the_logged_metrics(tmp_path: Path) -> None:
         ("trainer_state.json", '{"balance": 1}', "doctor.no-history"),
         ("trainer_state.json", "[1, 2]", "doctor.no-history"),
         ("losses.csv", "名前,値\nあ,1\n", "doctor.no-loss-column"),
-        ("losses.csv", "", "doctor.no-loss-column"),
+        ("losses.csv", "", "doctor.empty-table"),
         ("model.bin", "x", "doctor.unknown-file"),
     ],
 )
