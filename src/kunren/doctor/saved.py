@@ -18,7 +18,7 @@ from kunren.doctor.reading import Ends, Saved
 from kunren.models.outline import shapes
 from kunren.models.token_names import Tokens, read_tokens
 from kunren.records import trainer
-from kunren.records.trainer import mapping
+from kunren.textfile import json_object
 
 ADAPTER = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
@@ -96,8 +96,8 @@ def _writes(config: Mapping[str, Any]) -> bool:
 
 
 def _read(place: Path) -> Saved:
-    config = mapping(place / "config.json")
-    adapter = mapping(place / ADAPTER) if (place / ADAPTER).is_file() else None
+    config = json_object(place / "config.json")
+    adapter = json_object(place / ADAPTER) if (place / ADAPTER).is_file() else None
     above = [place.parent] if trainer.CHECKPOINT.fullmatch(place.name) else []
     found = [tokens for one in [place, *above] if (tokens := read_tokens(one)) is not None]
     tokens = found[0] if found else None
@@ -110,7 +110,7 @@ def _read(place: Path) -> Saved:
         tables = {name: shape[0] for name, shape in held.items() if _TABLE.search(name)}
         moved = any(_MOVED.search(name) or ("modules_to_save" in name and _TABLE.search(name))
                     for name in held)  # fmt: skip
-        config = {} if below is None else mapping(below / "config.json")
+        config = {} if below is None else json_object(below / "config.json")
     rows = _rows(below if adapter is not None else place, config)
     writes = _writes(config) or (adapter or {}).get("task_type") in _TASKS
     causal = (
@@ -201,7 +201,9 @@ def _ends(place: Path, config: Mapping[str, Any], tokens: Tokens | None) -> Ends
     if tokens is None or not tokens.configured:
         return None
     eos, pad = (tokens.id_of(f"{name}_token") for name in ("eos", "pad"))
-    said = mapping(place / "generation_config.json").get("eos_token_id", config.get("eos_token_id"))
+    said = json_object(place / "generation_config.json").get(
+        "eos_token_id", config.get("eos_token_id")
+    )
     ids = tuple(dict.fromkeys([*_whole(said), *([] if eos is None else [eos])]))
     names = {number: token for token, number in tokens.ids.items()}
     return Ends(ids, tuple(names.get(number, str(number)) for number in ids), pad, eos)

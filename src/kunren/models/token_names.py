@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kunren.textfile import json_object
+
 _NAMED = (
     "bos_token",
     "eos_token",
@@ -82,7 +84,10 @@ class Tokens:
 
 def read_tokens(folder: Path) -> Tokens | None:
     """Read the tokenizer in a folder; None where no file of one can be read."""
-    whole, config = _json(folder / "tokenizer.json"), _json(folder / "tokenizer_config.json")
+    whole, config = (
+        json_object(folder / "tokenizer.json"),
+        json_object(folder / "tokenizer_config.json"),
+    )
     ids: dict[str, int] = {}
     added: dict[str, bool] = {}
     vocabulary = _vocabulary(folder, whole)
@@ -93,7 +98,7 @@ def read_tokens(folder: Path) -> Tokens | None:
     for number, token in (config.get("added_tokens_decoder") or {}).items():
         ids.setdefault(token["content"], int(number))
         added.setdefault(token["content"], bool(token.get("special")))
-    for token, number in _json(folder / "added_tokens.json").items():
+    for token, number in json_object(folder / "added_tokens.json").items():
         ids.setdefault(token, number)
         added.setdefault(token, False)
     if not ids:
@@ -117,7 +122,7 @@ def _vocabulary(folder: Path, whole: Mapping[str, Any]) -> dict[str, int] | None
         return dict(found)
     if isinstance(found, list):  # Unigram: pairs of token and score
         return {piece[0]: number for number, piece in enumerate(found)}
-    if plain := _json(folder / "vocab.json"):
+    if plain := json_object(folder / "vocab.json"):
         return dict(plain)
     path = folder / "vocab.txt"
     if path.is_file():
@@ -128,7 +133,7 @@ def _vocabulary(folder: Path, whole: Mapping[str, Any]) -> dict[str, int] | None
 
 def _special(folder: Path, config: Mapping[str, Any]) -> tuple[dict[str, str], tuple[str, ...]]:
     """Special tokens by what they are for, and further ones."""
-    said = {**_json(folder / "special_tokens_map.json"), **config}
+    said = {**json_object(folder / "special_tokens_map.json"), **config}
     named = {name: _content(said[name]) for name in _NAMED if said.get(name)}
     listed = [_content(token) for name in _LISTED for token in _items(said.get(name))]
     return named, tuple(listed)
@@ -147,16 +152,9 @@ def _template(folder: Path, config: Mapping[str, Any]) -> str | None:
     path = folder / "chat_template.jinja"
     if path.is_file():
         return path.read_text(encoding="utf-8", errors="replace")
-    said = config.get("chat_template") or _json(folder / "chat_template.json").get("chat_template")
+    said = config.get("chat_template") or json_object(folder / "chat_template.json").get(
+        "chat_template"
+    )
     if said is None or isinstance(said, str):
         return said
     return json.dumps(said, ensure_ascii=False)  # several, each with a name
-
-
-def _json(path: Path) -> Mapping[str, Any]:
-    """A JSON object; empty where it is not there or cannot be read."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}

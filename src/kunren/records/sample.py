@@ -9,10 +9,9 @@ from typing import Any
 
 from kunren.data.emoji import is_emoji, split_emoji
 from kunren.evaluation.metric import answer_key
-from kunren.evaluation.score import judge
 from kunren.messages import text
 from kunren.records import files
-from kunren.records.predictions import Answer, Predicted
+from kunren.records.predictions import Predicted, predicted
 from kunren.types import Item, Message, Prediction
 
 NAME = "predictions_sample.jsonl"
@@ -53,25 +52,7 @@ def read(path: Path) -> Sample:
         said.append(Prediction(name, tuple(_labels(line["pred"])), generated=line["pred"]))
     seen = dict.fromkeys(label for i in items for label in i.labels)
     seen |= dict.fromkeys(label for p in said for label in p.labels or ())
-    judged = judge("set", items, said, _apart(seen))
-    rows = [
-        Predicted(
-            id=item.id,
-            row_id=item.row_id,
-            text=item.text,
-            gold=item.answer,
-            gold_labels=item.labels,
-            systems={
-                "tuned": Answer(
-                    labels=answer.labels,
-                    generated=answer.generated,
-                    correct=judged[item.id].correct,
-                    score=judged[item.id].score,
-                )
-            },
-        )
-        for item, answer in zip(items, said, strict=True)
-    ]
+    rows = predicted(items, {"tuned": said}, "set", _apart(seen))
     return _checked(lines, rows)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from kunren.errors import InputError, Problem
 from kunren.messages import text
 from kunren.records import losses_csv
+from kunren.textfile import json_object
 from kunren.types import Where
 
 STATE = "trainer_state.json"
@@ -133,13 +134,13 @@ def beside(folder: Path) -> Beside:
     counts: dict[str, float] = {}
     table = None
     for where in folders:
-        config = config or mapping(where / "config.json")
+        config = config or json_object(where / "config.json")
         for name in ("training_args.json", "args.json", "hparams.json"):
-            said = {**mapping(where / name), **said}
+            said = {**json_object(where / name), **said}
         card, its_table = _card(where / CARD)
         said, table = {**card, **said}, table or its_table
         for name in _RESULTS:
-            found = mapping(where / name)
+            found = json_object(where / name)
             counts = {k: n for k, v in found.items() if (n := positive(v))} | counts
         if (where / "adapter_config.json").is_file():
             settings["tuning.kind"] = "lora"
@@ -158,15 +159,6 @@ def positive(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
         return None
     return float(value)
-
-
-def mapping(path: Path) -> Mapping[str, Any]:
-    """A JSON object that may lie there; empty where it does not or cannot be read."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _settings(said: Mapping[str, Any]) -> dict[str, Any]:
