@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from kunren.types import AnyExample, Example, LabelExample, PairExample
@@ -114,7 +114,7 @@ class Saved:
         adapter: PEFT's own description; None: it is a whole model.
         base: what the adapter was trained on.
         rows: embeddings of the model, of an adapter those of the model below; None: not known.
-        tables: embeddings that an adapter's weights hold whole: name → rows.
+        tables: embeddings that an adapter's weights hold whole: name → rows; None: not known.
         moved: whether the weights of an adapter say that its embeddings were trained.
         tokens: one more than the highest id of the tokenizer; None: not known.
         needed: tokens without an embedding that will be used.
@@ -126,7 +126,7 @@ class Saved:
     adapter: Mapping[str, Any] | None = None
     base: str = ""
     rows: int | None = None
-    tables: Mapping[str, int] = field(default_factory=dict)
+    tables: Mapping[str, int] | None = None
     moved: bool = False
     tokens: int | None = None
     needed: tuple[str, ...] = ()

@@ -27,7 +27,10 @@ _TABLE = re.compile(
     r"(?:^|\.)(?:embed_tokens|shared|word_embeddings|wte|embed_in|tok_embeddings)"
     r"\.(?:(?:modules_to_save|original_module|base_layer|token_adapter\.base_layer)\.)?weight$"
 )
-_MOVED = re.compile(r"\.(?:lora_embedding_A|token_adapter\.trainable_tokens_delta)$")
+_MOVED = re.compile(
+    r"\.(?:lora_embedding_A|token_adapter\.trainable_tokens_delta)$"
+    r"|\.(?:embed_tokens|shared|word_embeddings|wte)\.modules_to_save\.weight$"
+)
 _WRITES = ("CausalLM", "ConditionalGeneration", "LMHead")
 _TASKS = ("CAUSAL_LM", "SEQ_2_SEQ_LM")
 
@@ -43,9 +46,12 @@ def told(folder: Path) -> dict[str, Callable[[], Any]]:
         return _read(place)
 
     def adapter() -> Mapping[str, Any]:
-        if read().adapter is None:
+        said = read()
+        if said.adapter is None:
             raise Missing("adapter")
-        return _completed(read())
+        if said.tables is None and not said.trains_rows:
+            raise Missing("adapter-weights")
+        return _completed(said)
 
     def added() -> int:
         found = read().new
@@ -97,19 +103,19 @@ def _writes(config: Mapping[str, Any]) -> bool:
 
 def _read(place: Path) -> Saved:
     config = json_object(place / "config.json")
-    adapter = json_object(place / ADAPTER) if (place / ADAPTER).is_file() else None
+    adapter = _adapter(place) if (place / ADAPTER).is_file() else None
     above = [place.parent] if trainer.CHECKPOINT.fullmatch(place.name) else []
     found = [tokens for one in [place, *above] if (tokens := read_tokens(one)) is not None]
     tokens = found[0] if found else None
     base = str((adapter or {}).get("base_model_name_or_path") or "")
     below = _base(base, place) if adapter is not None else None
-    tables: dict[str, int] = {}
+    tables: dict[str, int] | None = None
     moved = False
     if adapter is not None:
         held = _held(place / WEIGHTS)
-        tables = {name: shape[0] for name, shape in held.items() if _TABLE.search(name)}
-        moved = any(_MOVED.search(name) or ("modules_to_save" in name and _TABLE.search(name))
-                    for name in held)  # fmt: skip
+        if held:
+            tables = {name: shape[0] for name, shape in held.items() if _TABLE.search(name)}
+        moved = any(_MOVED.search(name) for name in held)
         config = {} if below is None else json_object(below / "config.json")
     rows = _rows(below if adapter is not None else place, config)
     writes = _writes(config) or (adapter or {}).get("task_type") in _TASKS
@@ -129,6 +135,13 @@ def _read(place: Path) -> Saved:
         ends=_ends(place, config, tokens) if writes else None,
         template=tokens.template is not None if causal and tokens and tokens.configured else None,
     )
+
+
+def _adapter(place: Path) -> dict[str, Any]:
+    """PEFT's description; lists that are none count as not given."""
+    said = json_object(place / ADAPTER)
+    whole = said.get("modules_to_save")
+    return said | {"modules_to_save": whole if isinstance(whole, list) else None}
 
 
 def _completed(saved: Saved) -> Mapping[str, Any]:

@@ -84,6 +84,13 @@ class Tokens:
 
 def read_tokens(folder: Path) -> Tokens | None:
     """Read the tokenizer in a folder; None where no file of one can be read."""
+    try:
+        return _read(folder)
+    except (KeyError, TypeError, ValueError, AttributeError, OSError):
+        return None  # JSON, but not of a tokenizer
+
+
+def _read(folder: Path) -> Tokens | None:
     whole, config = (
         json_object(folder / "tokenizer.json"),
         json_object(folder / "tokenizer_config.json"),
@@ -152,9 +159,8 @@ def _template(folder: Path, config: Mapping[str, Any]) -> str | None:
     path = folder / "chat_template.jinja"
     if path.is_file():
         return path.read_text(encoding="utf-8", errors="replace")
-    said = config.get("chat_template") or json_object(folder / "chat_template.json").get(
-        "chat_template"
-    )
+    name = "chat_template"
+    said = config.get(name) or json_object(folder / f"{name}.json").get(name)
     if said is None or isinstance(said, str):
         return said
     return json.dumps(said, ensure_ascii=False)  # several, each with a name

@@ -29,6 +29,8 @@ _NOTHING = {"", "-", "--", "—", "–", "n/a", "na", "none", "null", "no log", 
 _OF = re.compile(r"\D*(\d+)\s*/\s*\d+")
 """``1/10`` or ``Epoch 1/10``."""
 
+_NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1a\x7f-\x9f\ufffd]")
+
 _NEAR = ("loss", "train_loss", "eval_loss", "val_loss", "損失", "学習損失", "検証損失")
 
 _SHOWN = 20
@@ -122,7 +124,7 @@ def _lines(data: bytes, where: Where) -> list[str]:
         InputError: it is no text.
     """
     said, _ = decode(data)
-    broken = sum(said.count(c) for c in ("\0", "\ufffd"))
+    broken = len(_NO_TEXT.findall(said))
     if 20 * broken > len(said) or data[:4] in (b"PK\3\4", b"\x89PNG", b"\x1f\x8b\x08\0"):
         raise InputError(Problem("doctor.not-text", where))
     lines = said.splitlines()

@@ -35,6 +35,8 @@ def _adapter_mismatch(saved: Saved) -> Finding | None:
     """An adapter that is put onto its base as it is ends in ``size mismatch``."""
     if saved.rows is None:
         raise Missing("base", id=saved.base or "—")
+    if saved.tables is None:
+        raise Missing("adapter-weights")
     other = {name: rows for name, rows in saved.tables.items() if rows != saved.rows}
     if not other:
         return None
@@ -60,7 +62,11 @@ def untrained_tokens(saved: Saved) -> Finding | None:
         raise Missing("adapter")
     if saved.new is None:
         raise Missing("base", id=saved.base or "—")
-    if not saved.new or saved.trains_rows or not saved.tables:
+    if not saved.new or saved.trains_rows:
+        return None
+    if saved.tables is None:
+        raise Missing("adapter-weights")
+    if not saved.tables:
         return None  # not even saved: another rule tells
     named = " ".join(saved.new[:SHOWN])
     said = text("rules_model.untrained-tokens-saved", count=len(saved.new), names=named)
