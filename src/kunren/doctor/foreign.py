@@ -55,17 +55,23 @@ def read(path: Path) -> Foreign:
     Raises:
         InputError: it does not exist, holds nothing known, or what it holds is broken.
     """
+    found = _folder(path) if path.is_dir() else _file(path)
+    if "saved" not in found.told:
+        return found
+    files = " / ".join(saved.files(path if path.is_dir() else path.parent))
+    return replace(found, notes=(*found.notes, text("doctor.read-model", files=files)))
+
+
+def _file(path: Path) -> Foreign:
     if not path.exists():
         raise InputError(Problem("doctor.no-path", Where(str(path))))
-    if path.is_dir():
-        return _folder(path)
     match path.suffix.lower():
         case ".json":
             return _state(trainer.read_state(path), saved.told(path.parent))
         case ".csv" | ".tsv":
-            return _csv(path)
+            return _csv(path, saved.told(path.parent))
         case ".md" if (table := trainer.beside(path.parent).table) is not None:
-            return _card(path.parent, table)
+            return _card(path.parent, table, saved.told(path.parent))
         case _:
             raise InputError(Problem("doctor.unknown-file", Where(str(path))))
 
@@ -83,11 +89,9 @@ def _folder(path: Path) -> Foreign:
     if not tables and (table := trainer.beside(path).table) is not None:
         return _card(path, table, model)
     answered = None if tables else _answered(path)
-    notes = [*answered.notes] if answered else []
-    notes += [text("doctor.read-model", files=" / ".join(saved.files(path)))] if model else []
-    if notes:
-        told = {**(answered.told if answered else {}), **model}
-        return Foreign(Course(), tuple(notes), told, logged=False)
+    notes, told = (answered.notes, answered.told) if answered else ((), {})
+    if notes or model:
+        return Foreign(Course(), tuple(notes), {**told, **model}, logged=False)
     code = "doctor.many-tables" if tables else "doctor.nothing-known"
     named = " / ".join(table.name for table in tables)
     raise InputError(Problem(code, Where(str(path)), {"files": named}))
@@ -174,26 +178,24 @@ def _with(course: Course, beside: Beside) -> Course:
 
 
 def _card(
-    folder: Path, table: losses_csv.Losses, model: Mapping[str, Callable[[], Any]] | None = None
+    folder: Path, table: losses_csv.Losses, model: Mapping[str, Callable[[], Any]]
 ) -> Foreign:
     """A model card: its table of evaluations, where nothing else was kept."""
-    told = saved.told(folder) if model is None else model
-    return Foreign(_with(of_log(table.rows), trainer.beside(folder)), tuple(table.notes), told)
+    return Foreign(_with(of_log(table.rows), trainer.beside(folder)), tuple(table.notes), model)
 
 
-def _csv(path: Path, model: Mapping[str, Callable[[], Any]] | None = None) -> Foreign:
-    told = saved.told(path.parent) if model is None else model
+def _csv(path: Path, model: Mapping[str, Callable[[], Any]]) -> Foreign:
     answered = _answered(path.parent)
     if answered is None:
         losses = losses_csv.read(path)
         course = _with(of_log(losses.rows), trainer.beside(path.parent))
-        return Foreign(course, tuple(losses.notes), told)
+        return Foreign(course, tuple(losses.notes), model)
     flat = answered.flat
     if path.name != trainlog.NAME:
         losses = losses_csv.read(path)
         flat = replace(flat, log=losses.rows, notes=losses.notes)
     course = _with(_of_flat(flat), trainer.beside(path.parent))
-    return Foreign(course, (*flat.notes, *answered.notes), {**answered.told, **told})
+    return Foreign(course, (*flat.notes, *answered.notes), {**answered.told, **model})
 
 
 @dataclass(frozen=True, slots=True)
