@@ -14,6 +14,7 @@ from tests.forked import ask_forked_process
 from tests.small import TEXTS, write_experiment
 
 from kunren import experiment, repair
+from kunren.attempt import Attempt
 from kunren.errors import InputError, TrainingStopped
 from kunren.models import verify
 from kunren.progress import Silent
@@ -39,9 +40,18 @@ def _forked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verify, "_ask_fresh_process", ask_forked_process)
 
 
+TINY = 'doctor: {ignore: {learning-rate: "a tiny untrained model needs a high one"}}\n'
+
+
 @pytest.fixture
 def config(tmp_path: Path, tiny_model: Path) -> Path:
-    return write_experiment(tmp_path, tiny_model)
+    return patient(write_experiment(tmp_path, tiny_model))
+
+
+def patient(config: Path) -> Path:
+    """The same, not to be mended for a learning rate that the tiny model needs."""
+    config.write_text(config.read_text("utf-8") + TINY, "utf-8")
+    return config
 
 
 def story(folder: Path) -> dict[str, Any]:
@@ -70,7 +80,7 @@ def test_a_run_that_ended_too_soon_is_trained_longer_and_its_record_tells(
     assert any("train.epochs: 3 → 6" in line for line in spoken.lines)
     said = (result.folder / "summary.md").read_text("utf-8")
     assert "## 修復の経過" in said
-    assert "train.epochs: 3 → 6" in said
+    assert "| 1 → 2 | train.epochs | 3 | 6 | still-improving: 検証損失は最後まで" in said
     assert "試行 2 を一度だけ" in said
     experiment.report(result.folder)  # rendered again from the facts alone
     assert (result.folder / "summary.md").read_text("utf-8") == said
@@ -81,7 +91,7 @@ def test_a_dominating_label_and_an_endless_warm_up_are_mended_without_help(
     tmp_path: Path, tiny_model: Path
 ) -> None:
     """Two of seed 001's faults: one label in most sets, and a warm-up longer than the training."""
-    result = repair.run(sparkling(tmp_path, tiny_model), (), tmp_path / "out", Silent(), 1)
+    result = repair.run(patient(sparkling(tmp_path, tiny_model)), (), tmp_path / "out", Silent(), 1)
     told = story(result.folder)
     first = told["attempts"][0]
     assert "validation-collapse" in [f["slug"] for f in first["findings"]]
@@ -93,7 +103,8 @@ def test_a_dominating_label_and_an_endless_warm_up_are_mended_without_help(
     gains = [systems[name]["jaccard"]["value"] for name in ("tuned", "constant")]
     assert gains[0] > gains[1]
     said = (result.folder / "summary.md").read_text("utf-8")
-    assert "task.labels.ban: [] → [✨]、train.warmup: 5000.0 → 0.1" in said
+    assert "| 1 → 2 | task.labels.ban | [] | [✨] | validation-collapse: " in said
+    assert "| 1 → 2 | train.warmup | 5000 | 0.1 | validation-collapse: " in said
 
 
 def test_only_the_attempt_that_is_kept_is_scored_on_the_test_rows(
@@ -153,20 +164,52 @@ def test_where_no_attempt_comes_to_its_end_the_last_record_tells(
     assert len(story(last)["attempts"]) == 2
 
 
-def test_an_interrupted_attempt_is_resumed_as_any_run(config: Path, tmp_path: Path) -> None:
-    class Stop(Exception):  # noqa: N818
-        pass
+class Interrupted(Exception):  # noqa: N818
+    pass
 
-    class Stopping(Silent):
-        def stage(self, name: str, total: float | None):  # type: ignore[no-untyped-def]
-            if "照合" in name:
-                raise Stop
-            return super().stage(name, total)
 
-    with pytest.raises(Stop):
-        repair.run(config, FAST, tmp_path / "out", Stopping(), 1)
-    (folder,) = (tmp_path / "out").iterdir()
-    assert experiment.resume(folder, Silent()).folder == folder
+class Interrupting(Silent):
+    """Breaks off at the ``nth`` stage whose name has ``word`` in it."""
+
+    def __init__(self, word: str, nth: int) -> None:
+        self.word, self.left = word, nth
+
+    def stage(self, name: str, total: float | None):  # type: ignore[no-untyped-def]
+        self.left -= self.word in name
+        if not self.left:
+            self.left = -1
+            raise Interrupted
+        return super().stage(name, total)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
+    """A repair that nothing interrupted."""
+    folder = tmp_path_factory.mktemp("whole")
+    config = patient(write_experiment(folder, tiny_model))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(verify, "_ask_fresh_process", ask_forked_process)
+        return repair.run(config, FAST, folder / "out", Silent(), 1).folder
+
+
+@pytest.mark.parametrize(
+    ("word", "nth"), [("照合", 1), ("モデルを読み込み", 2), ("学習", 2), ("学習後", 1)]
+)
+def test_an_interrupted_repair_goes_on_and_comes_to_the_same(
+    config: Path, whole: Path, tmp_path: Path, word: str, nth: int
+) -> None:
+    """In the first attempt, before the second, within the second, and while the best is scored."""
+    with pytest.raises(Interrupted):
+        repair.run(config, FAST, tmp_path / "out", Interrupting(word, nth), 1)
+    folder = min((tmp_path / "out").iterdir())  # the first: what a user may well name
+    if word == "学習後":
+        folder = max((tmp_path / "out").iterdir())
+        assert not repair.under_way(folder)
+    assert call("run", "--resume", folder) == 0
+    folder = max((tmp_path / "out").iterdir())
+    assert story(folder) == story(whole)
+    scored = [json.loads((f / "eval_metrics.json").read_text("utf-8")) for f in (folder, whole)]
+    assert scored[0]["systems"] == scored[1]["systems"]
 
 
 def test_a_healthy_config_is_run_as_it_is(config: Path, tmp_path: Path) -> None:
@@ -193,12 +236,12 @@ def test_the_command(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert "結論" in said.out
 
 
-def attempt(**changes: Any) -> repair.Attempt:
+def attempt(**changes: Any) -> Attempt:
     usual: dict[str, Any] = {
         "run": "r", "error": None, "metric": "jaccard", "value": 0.3, "trivial": 0.1, "loss": 1.0,
         "epoch": 3,
     }  # fmt: skip
-    return repair.Attempt(**(usual | changes))
+    return Attempt(**(usual | changes))
 
 
 def test_an_attempt_stands_by_what_it_is_above_the_best_constant_answer() -> None:
@@ -209,5 +252,5 @@ def test_an_attempt_stands_by_what_it_is_above_the_best_constant_answer() -> Non
     assert attempt(error="止まった", value=0.9).standing < attempt(value=None).standing
     by_loss = {"metric": "loss", "trivial": None}
     assert attempt(**by_loss, value=0.5).standing > attempt(**by_loss, value=0.6).standing
-    equal = repair.Story(3, [attempt(error="x"), attempt(), attempt()])
+    equal = repair.Story("c.yaml", [], 3, [attempt(error="x"), attempt(), attempt()])
     assert equal.best == 1

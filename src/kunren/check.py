@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 RULES: tuple[Rule, ...] = (*DATA, *MODEL)
 
+STOPPED = "check.stopped"
+"""Code of the problem where training is not begun because of one of ``STOPS``."""
+
 STOPS = ("vocabulary-mismatch", "empty-loss-mask", "label-roundtrip", "padding-in-loss")
 """Where one of these is critical, training could not mean anything."""
 
@@ -132,7 +135,7 @@ def before_training(ready: Ready) -> dict[str, Any]:
     evidence = evidence_of(plan, _reading_of(ready))
     found = engine.examine(evidence, plan.config.doctor.model_dump(mode="json"), RULES)
     problems = [
-        Problem("check.stopped", None, {"message": finding["message"], "slug": finding["slug"]})
+        Problem(STOPPED, None, {"message": finding["message"], "slug": finding["slug"]})
         for finding in found["findings"]
         if finding["slug"] in STOPS and finding["severity"] == "critical"
     ]

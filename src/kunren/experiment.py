@@ -79,9 +79,27 @@ def train(
         InputError: the model cannot be had, or does not fit; nothing has been written.
     """
     made, ready = _begin(plan, output, progress, begin_with)
+    return _trained(made, ready.plan, ready, progress, aside)
+
+
+def go_on_training(
+    folder: Path, progress: Progress, aside: str
+) -> tuple[Path, TrainingStopped | None]:
+    """Bring an interrupted training of ``train`` to its end; likewise.
+
+    Raises:
+        InputError: not an unfinished run, or its data has changed since.
+    """
+    made, plan = _reopened(folder, progress)
+    return _trained(made, plan, None, progress, aside)
+
+
+def _trained(
+    made: Run, plan: Plan, ready: Ready | None, progress: Progress, aside: str
+) -> tuple[Path, TrainingStopped | None]:
     try:
         with made.watched():
-            _Experiment(ready.plan, made, progress).train(ready)
+            _Experiment(plan, made, progress).train(ready)
     except TrainingStopped as stopped:
         return made.path, stopped
     made.pause(aside)
@@ -125,6 +143,12 @@ def resume(folder: Path, progress: Progress) -> Result:
     Raises:
         InputError: not an unfinished run, or its data has changed since.
     """
+    found, plan = _reopened(folder, progress)
+    with found.watched():
+        return _Experiment(plan, found, progress).carry_out(None)
+
+
+def _reopened(folder: Path, progress: Progress) -> tuple[Run, Plan]:
     found = Run.open(folder)
     found.resume()
     with found.watched():
@@ -132,7 +156,7 @@ def resume(folder: Path, progress: Progress) -> Result:
         if found.cached("split") != plan.fingerprint:
             raise InputError(Problem("run.data-changed", Where(str(folder))))
         progress.say(text("run.resuming", path=folder, stage=found.state.stage))
-        return _Experiment(plan, found, progress).carry_out(None)
+        return found, plan
 
 
 def _earlier(loaded: Loaded) -> dict[str, str]:
@@ -224,7 +248,7 @@ class _Experiment:
                     repeated.setdefault(f"{system}_seed{place.seed}", []).extend(predictions)
         return self._record(said, repeated, rounds, trials)
 
-    def train(self, ready: Ready) -> None:
+    def train(self, ready: Ready | None) -> None:
         """Do the first training, and nothing that needs the test rows' answers."""
         trial = Trial(self._plan, self._places()[0], self._run, self._progress)
         trial.train(ready)

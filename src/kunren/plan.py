@@ -80,6 +80,11 @@ class Plan:
         return _prepared(replace(self, fold=number, raw=raw))
 
     @property
+    def untested(self) -> Plan:
+        """The same plan without its test rows, for decisions that must not rest on them."""
+        return _prepared(replace(self, raw={**self.raw, "test": ()}))
+
+    @property
     def texts(self) -> list[str]:
         """All that the training rows say, as a model is to read it.
 

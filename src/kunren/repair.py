@@ -8,75 +8,30 @@ the attempt that is kept is scored on the test rows, as any interrupted run that
 from __future__ import annotations
 
 import json
-import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from kunren import experiment
-from kunren.config.checks import BASELINES
+from kunren import check, experiment
+from kunren.attempt import Attempt, Looked, look, refused
 from kunren.config.load import load
-from kunren.config.schema import LOWER_IS_BETTER
-from kunren.doctor.engine import NAME as FINDINGS
-from kunren.doctor.fixes import GRAVE, MEASURING, PROTECTED, Merged, checked, merge, shown, untested
+from kunren.doctor.fixes import GRAVE, MEASURING, PROTECTED, Merged, Refused, checked, merge, shown
+from kunren.doctor.table import BY_SLUG
 from kunren.errors import InputError, Problem, TrainingStopped
 from kunren.experiment import Result
 from kunren.messages import text
 from kunren.plan import Plan, prepare
 from kunren.progress import Progress
-from kunren.records import files, trainlog
-from kunren.records.facts import Facts, read_facts
+from kunren.records import files
 from kunren.types import Where
 
 NAME = "repair.json"
 
 MAX_FIXES = 3
 
-_TRIVIAL = ("majority", "constant")
-"""Baselines that answer the same to everything."""
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One training, and what the validation rows say of it.
-
-    Attributes:
-        run: name of its folder.
-        error: what stopped its training; None: it came to its end.
-        metric: that chose the checkpoint.
-        value: its value on the validation rows; None where it could not be computed.
-        trivial: value of the best constant answer there; None where the metric is the loss.
-        loss: the plain one on the validation rows, of the checkpoint that was kept.
-        epoch: of that checkpoint.
-        findings: what was found without looking at the test rows.
-        changes: what was then changed of the config; empty for the last.
-        refused: patches that were not applied.
-    """
-
-    run: str
-    error: str | None
-    metric: str
-    value: float | None
-    trivial: float | None
-    loss: float | None
-    epoch: int | None
-    findings: Sequence[Mapping[str, Any]] = ()
-    changes: Sequence[Mapping[str, Any]] = ()
-    refused: Sequence[Mapping[str, Any]] = ()
-
-    @property
-    def standing(self) -> tuple[bool, float, float]:
-        """What attempts are compared by: higher is better.
-
-        First that training came to its end; then the metric beyond what the best constant answer
-        gets, since a change of the label set moves what is easy; then the loss.
-        """
-        if self.error is not None or self.value is None:
-            return self.error is None, -math.inf, -math.inf
-        sign = -1 if self.metric in LOWER_IS_BETTER else 1
-        gain = sign * (self.value - (self.trivial or 0.0))
-        return True, round(gain, 9), -math.inf if self.loss is None else -self.loss
+_COLLAPSE = "validation-collapse"
 
 
 @dataclass
@@ -84,12 +39,16 @@ class Story:
     """All attempts, as ``repair.json`` keeps them.
 
     Attributes:
+        config: the YAML, relative to the run folder.
+        overrides: of its keys, those that mend it last.
         max_fixes: how many times the config may be changed.
         attempts: in their order.
         chosen: number of the attempt that is scored, from 0; None: not decided.
         ended: why there is no further attempt: the reason's name in ``repair.toml``.
     """
 
+    config: str
+    overrides: list[str]
     max_fixes: int
     attempts: list[Attempt] = field(default_factory=list)
     chosen: int | None = None
@@ -116,24 +75,101 @@ def run(
             cross-validation, whose validation rows are test rows of another fold.
         TrainingStopped: no attempt came to its end.
     """
-    story = Story(max_fixes)
-    used = list(overrides)
+    story = Story(os.path.relpath(config, output / "run"), list(overrides), max_fixes)
+    return _go_on(story, config, output, progress)
+
+
+def under_way(folder: Path) -> bool:
+    """Whether a run folder is an attempt of a repair that was interrupted."""
+    path = folder / NAME
+    return path.is_file() and files.read_json(path).get("chosen", "") is None
+
+
+def resume(folder: Path, progress: Progress) -> Result:
+    """Go on with a repair that was interrupted, from any of its attempts.
+
+    Raises:
+        InputError: the config is gone, or the data has changed since.
+        TrainingStopped: no attempt came to its end.
+    """
+    folder, story = _latest(folder)
+    config = Path(os.path.normpath(folder / story.config))
+    if story.ended is not None:
+        return _finish(story, folder.parent, None, progress)
+    last = story.attempts[-1].run if story.attempts else None
+    if last == folder.name:
+        return _go_on(story, config, folder.parent, progress)
+    progress.say(text("repair.attempt", number=len(story.attempts) + 1))
+    trained = experiment.go_on_training(folder, progress, text("repair.aside"))
+    return _go_on(story, config, folder.parent, progress, trained)
+
+
+def _latest(folder: Path) -> tuple[Path, Story]:
+    """The newest attempt of the repair that a run folder belongs to."""
+    story = _read(folder)
+    number, newest = len(story.attempts), folder
+    for path in folder.parent.glob(f"*/{NAME}"):
+        other = _read(path.parent)
+        named = [attempt.run for attempt in other.attempts]
+        if folder.name in named and len(named) >= number and path.parent != folder:
+            number, newest, story = len(named), path.parent, other
+    return newest, story
+
+
+def _read(folder: Path) -> Story:
+    said = files.read_json(folder / NAME)
+    return Story(**said | {"attempts": [Attempt(**attempt) for attempt in said["attempts"]]})
+
+
+_Trained = tuple[Path, TrainingStopped | None]
+
+
+def _go_on(
+    story: Story, config: Path, output: Path, progress: Progress, trained: _Trained | None = None
+) -> Result:
+    """Make further attempts, and score the best.
+
+    Args:
+        story: of the attempts so far; it is continued.
+        config: the YAML.
+        output: where run folders are made.
+        progress: shown the stages.
+        trained: an attempt whose training is done already.
+    """
     while True:
-        plan = _plan(config, used)
-        progress.say(text("repair.attempt", number=len(story.attempts) + 1))
-        aside = text("repair.aside")
-        folder, stopped = experiment.train(plan, output, progress, {NAME: story.written()}, aside)
-        attempt, facts = _look(folder, stopped, progress)
-        merged = _mend(config, used, facts, attempt)
+        looked, stopped = _try(story, config, output, progress, trained)
+        attempt, trained = looked.attempt, None
+        for finding in attempt.findings:
+            if BY_SLUG[finding["slug"]] not in check.RULES:  # those were told before training
+                progress.say(text("check.line", **finding))
+        merged = _mend(config, story.overrides, looked)
         story.ended = _ended(story, attempt, merged)
         if story.ended is None:
-            used += merged.overrides
+            story.overrides += merged.overrides
             _tell(merged, progress)
-        attempt = _with(attempt, merged, last=story.ended is not None)
-        story.attempts.append(attempt)
-        files.write_text(folder / NAME, story.written())
+        story.attempts.append(_with(attempt, merged, last=story.ended is not None))
+        if attempt.run is not None:
+            files.write_text(output / attempt.run / NAME, story.written())
         if story.ended is not None:
             return _finish(story, output, stopped, progress)
+
+
+def _try(
+    story: Story, config: Path, output: Path, progress: Progress, trained: _Trained | None
+) -> tuple[Looked, InputError | TrainingStopped | None]:
+    """Train once, and look at what came of it."""
+    if trained is not None:
+        return look(*trained), trained[1]
+    plan = _plan(config, story.overrides)
+    progress.say(text("repair.attempt", number=len(story.attempts) + 1))
+    aside = text("repair.aside")
+    try:
+        folder, stopped = experiment.train(plan, output, progress, {NAME: story.written()}, aside)
+    except InputError as error:
+        if any(problem.code != check.STOPPED for problem in error.problems):
+            raise
+        return refused(plan, error), error
+    return look(folder, stopped), stopped
 
 
 def _plan(config: Path, overrides: Sequence[str]) -> Plan:
@@ -143,61 +179,35 @@ def _plan(config: Path, overrides: Sequence[str]) -> Plan:
     return plan
 
 
-def _look(
-    folder: Path, stopped: TrainingStopped | None, progress: Progress
-) -> tuple[Attempt, Facts]:
-    """What the training and the validation rows say of an attempt."""
-    facts = read_facts(folder)
-    found = untested(facts)
-    files.write_json(folder / FINDINGS, found)
-    grave = [finding for finding in found["findings"] if finding["severity"] in GRAVE]
-    for finding in grave:
-        progress.say(f"[{finding['severity']}] {finding['message']}")
-    metric = facts.judged_by
-    trained = (facts.manifest or {}).get("training", {})
-    epoch = trained.get("best_epoch")
-    number = None if epoch is None else round(epoch)
-    value = trained.get("best_value")
-    told = tuple({k: f[k] for k in ("code", "slug", "severity", "message")} for f in grave)
-    error = None if stopped is None else str(stopped)
-    trivial = None if stopped is not None else _trivial(folder, metric)
-    return Attempt(
-        folder.name, error, metric, value, trivial, _loss(facts, number), number, told
-    ), facts
+def _mend(config: Path, overrides: Sequence[str], looked: Looked) -> Merged:
+    """What the findings ask to be changed, as far as attempts stay comparable.
 
-
-def _loss(facts: Facts, number: int | None) -> float | None:
-    epochs = trainlog.by_epoch(facts.log or ())
-    losses = [e.evaluation.get("eval_loss") for e in epochs if e.number == number]
-    return next((x for x in losses if x is not None and math.isfinite(x)), None)
-
-
-def _trivial(folder: Path, metric: str) -> float | None:
-    """The best constant answer's value on the validation rows; None: the metric is the loss."""
-    from kunren.evaluation.baselines import run_baselines
-    from kunren.evaluation.score import validation_metrics
-
-    if metric == "loss":
-        return None
-    plan = prepare(load(folder / "config.yaml"))
-    answers, items = plan.task.answers, plan.items
-    tried, held = items["train"], items["validation"]
-    names = [name for name in BASELINES[plan.config.task.kind] if name in _TRIVIAL]
-    said = run_baselines(tuple(names), answers, tried, held, held, plan.labels)
-    found = [validation_metrics(answers, held, answer, plan.labels) for answer in said.values()]
-    values = [value[metric] for value in found if metric in value]
-    best = min if metric in LOWER_IS_BETTER else max
-    return best(values, default=None)
-
-
-def _mend(config: Path, overrides: Sequence[str], facts: Facts, attempt: Attempt) -> Merged:
-    """What the findings ask to be changed, as far as attempts stay comparable."""
+    What only looks wrong in the data or the config is left as it is where training went well.
+    """
+    attempt = looked.attempt
+    useless = attempt.useless or any(f["slug"] == _COLLAPSE for f in looked.findings)
     protected = {**PROTECTED, **MEASURING}
     if attempt.metric == "loss":
         # With other rows, texts or tokens it would be another loss.
         protected |= {"task": "measuring", "model": "measuring"}
-    merged = merge(untested(facts)["findings"], facts.config or {}, GRAVE, protected)
-    return checked(config, merged, overrides)
+    elif not useless:
+        protected |= {"task.labels": "scope"}
+    well = attempt.error is None and not useless
+    harmless = [f for f in looked.findings if well and _suspected(f)]
+    merged = merge(
+        [f for f in looked.findings if f not in harmless], looked.config, GRAVE, protected
+    )
+    left = (
+        Refused(f["slug"], key, value, text("fix.refused-harmless"))
+        for f in harmless
+        for key, value in ((f["fix"] or {}).get("set") or {}).items()
+    )
+    return checked(config, replace(merged, refused=(*merged.refused, *left)), overrides)
+
+
+def _suspected(finding: Mapping[str, Any]) -> bool:
+    """Whether it was found before training, and may turn out to do no harm."""
+    return finding["severity"] != "critical" and BY_SLUG[finding["slug"]] in check.RULES
 
 
 def _ended(story: Story, attempt: Attempt, merged: Merged) -> str | None:
@@ -225,22 +235,26 @@ def _tell(merged: Merged, progress: Progress) -> None:
 
 
 def _finish(
-    story: Story, output: Path, stopped: TrainingStopped | None, progress: Progress
+    story: Story,
+    output: Path,
+    stopped: InputError | TrainingStopped | None,
+    progress: Progress,
 ) -> Result:
     """Score the best attempt on the test rows, and write the story into its record."""
     from kunren.report.render import render
 
     story.chosen = story.best
     chosen = story.attempts[story.chosen]
-    folders = [output / attempt.run for attempt in story.attempts]
-    for folder in folders:
-        files.write_text(folder / NAME, story.written())
-        if folder != folders[story.chosen] or chosen.error is not None:
-            render(folder)
-    if chosen.error is not None:
-        assert stopped is not None  # noqa: S101  (where none came to its end, the last did not)
+    for attempt in story.attempts:
+        if attempt.run is None:
+            continue
+        files.write_text(output / attempt.run / NAME, story.written())
+        if attempt != chosen or chosen.error is not None:
+            render(output / attempt.run)
+    if chosen.error is not None and stopped is not None:
         raise stopped
     said = {"number": story.chosen + 1, "total": len(story.attempts)}
     progress.say(text(f"repair.ended-{story.ended}", **said))
     progress.say(text("repair.chosen", **said))
-    return experiment.resume(folders[story.chosen], progress)
+    assert chosen.run is not None  # noqa: S101  (it was trained)
+    return experiment.resume(output / chosen.run, progress)

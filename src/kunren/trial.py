@@ -94,9 +94,10 @@ class Trial:
             return tuned
         return {"base": base} | tuned | self._prompted(None) | self._baselines()
 
-    def train(self, ready: Ready) -> None:
+    def train(self, ready: Ready | None) -> None:
         """Only train, if that is not done yet; ``ready`` is used up."""
-        self._train(ready)
+        if self.training is None:
+            self._train(ready or make_ready(self._plan, self._progress))
 
     @property
     def training(self) -> dict[str, Any] | None:
@@ -235,6 +236,7 @@ class Trial:
             return
         import torch
 
+        from kunren.evaluation.trivial import trivial
         from kunren.models import adapter
         from kunren.records.trainlog import NAME, write_log
         from kunren.training.fit import fit
@@ -283,6 +285,7 @@ class Trial:
             reload = self._verified(tuned, self._model) if self._place.first else None
             write_log(self._log_folder() / NAME, fitted.history)
             facts = {k: v for k, v in asdict(fitted).items() if k != "history"}
+            facts["trivial"] = trivial(plan.task, plan.config.task.kind, plan.items, plan.labels)
             used = family.loaded.provenance | {"parameters": total, "trainable": moving}
             origin = plan.model
             used["id"] = Path(origin.id).name if Path(origin.id).exists() else origin.id

@@ -137,7 +137,7 @@ def test_a_mended_run_has_it_no_more(
         plan = prepare(load(config, [*overrides, *more]))
         folder, _ = experiment.train(plan, tmp_path / "out", Silent(), {}, "")
         facts = read_facts(folder)
-        return {f["slug"]: f for f in untested(facts)["findings"]}, facts.config
+        return {f["slug"]: f for f in untested(facts, {})["findings"]}, facts.config
 
     found, used = run()
     assert slug in found

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 import time
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 
 from kunren.doctor import foreign
+from kunren.doctor.engine import BEFORE_TRAINING
+from kunren.doctor.evidence import EVIDENCE
 from kunren.doctor.look import look
 from kunren.errors import InputError
 from kunren.messages import use_language
@@ -48,6 +51,60 @@ def test_a_state_is_read_from_its_file_its_folder_or_a_checkpoint(tmp_path: Path
         state(tmp_path / "run" / f"checkpoint-{number}", HISTORY, global_step=number)
     assert foreign.read(tmp_path / "run").course.last_step == 300
     assert found(tmp_path / "run") == found(path)
+
+
+def test_the_only_run_below_a_folder_is_read(tmp_path: Path) -> None:
+    path = state(tmp_path / "out" / "run" / "checkpoint-300", HISTORY)
+    assert found(tmp_path) == found(path)
+    state(tmp_path / "out" / "second", HISTORY)
+    with pytest.raises(InputError) as caught:
+        look(tmp_path)
+    assert caught.value.problems[0].code == "doctor.many-runs"
+
+
+def test_a_state_under_another_name_is_read(tmp_path: Path) -> None:
+    path = state(tmp_path / "out", HISTORY)
+    expected = found(path)
+    (tmp_path / "out" / "package.json").write_text("{}", encoding="utf-8")
+    path = path.rename(path.with_name("overfit_03.json"))
+    assert found(path) == expected == found(tmp_path / "out")
+
+
+def test_numbers_in_mappings_and_in_text_count(tmp_path: Path) -> None:
+    rows = [
+        {"step": 100 * n, "epoch": n, "loss": "0.5", "eval_loss": "nan",
+         "eval_accuracy": {"accuracy": 0.95}, "eval_report": {"macro avg": {"f1-score": 0.5}}}
+        for n in (1, 2, 3)
+    ]  # fmt: skip
+    slugs = found(state(tmp_path, rows))
+    assert slugs["non-finite"] == "critical"
+    assert slugs["majority-trap"] == "warning"
+
+
+def test_numbers_that_no_training_has_break_nothing(tmp_path: Path) -> None:
+    rows = [
+        {"step": 10, "epoch": 1.0, "loss": 1e300, "eval_loss": 2690.0, "eval_accuracy": 0.5,
+         "eval_runtime": 1e200, "eval_samples_per_second": 1e200},
+        {"step": 20, "epoch": 2.0, "loss": 10**400, "eval_loss": 0.0, "eval_f1_macro": 0.5},
+        {"step": 30, "epoch": 3.0, "loss": 0.5, "eval_loss": 900.0},
+    ]  # fmt: skip
+    assert found(state(tmp_path, rows))["non-finite"] == "critical"
+
+
+def test_rows_of_several_evaluation_sets_at_a_step_are_one_evaluation(tmp_path: Path) -> None:
+    rows = [
+        row | {"step": 100 * n, "epoch": n}
+        for n in (1, 2, 3)
+        for row in (
+            {"eval_a_loss": 0.5 - 0.05 * n},
+            {"eval_b_loss": 0.3, "eval_b_accuracy": 0.93, "eval_b_f1_macro": 0.4 + 0.01 * n},
+        )
+    ]
+    course = foreign.read(state(tmp_path, rows)).course
+    assert course.evaluations[0].values == pytest.approx(
+        {"loss": 0.45, "b_accuracy": 0.93, "b_f1_macro": 0.41}
+    )
+    assert found(tmp_path)["majority-trap"] == "warning"
 
 
 def test_an_output_folder_that_is_behind_its_newest_checkpoint_is_not_read(tmp_path: Path) -> None:
@@ -143,6 +200,15 @@ def test_an_empty_history_is_no_fault_of_ours(tmp_path: Path) -> None:
     path = state(tmp_path, [])
     assert found(path) == {"no-evaluation": "warning"}
     assert all(rule["reason"].strip() for rule in look(path)["skipped"])
+
+
+def test_what_is_missing_is_named_in_words(tmp_path: Path) -> None:
+    path, names = state(tmp_path, HISTORY), {*EVIDENCE, *BEFORE_TRAINING}
+    for language in ("en", "ja"):
+        use_language(language)
+        for rule in look(path)["skipped"]:
+            words = re.findall(r"without (\w+)[.]|、(\w+?)がありません", rule["reason"])
+            assert not {word for pair in words for word in pair} & names, rule
 
 
 def test_rows_that_are_none_are_passed_over(tmp_path: Path) -> None:

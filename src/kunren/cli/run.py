@@ -49,17 +49,19 @@ def command(
         raise click.UsageError(text("cli.run-resume-alone"))
     if max_fixes is not None and not fix:
         raise click.UsageError(text("cli.run-max-fixes-alone"))
-    from kunren import experiment
+    from kunren import experiment, repair
 
     with progress() as shown:
         if resume is not None:
-            result = experiment.resume(resume, shown)
+            result = (
+                repair.resume(resume, shown)
+                if repair.under_way(resume)
+                else experiment.resume(resume, shown)
+            )
         else:
             assert config is not None  # noqa: S101  (exactly one of the two, see above)
             output = output or Path("outputs/experiments")
             if fix:
-                from kunren import repair
-
                 most = max_fixes or repair.MAX_FIXES
                 result = repair.run(config, overrides, output, shown, most)
             else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,6 +12,9 @@ LOWER = ("loss", "wer", "cer", "ter", "perplexity", "mae", "mse", "rmse", "error
 
 MACRO = ("macro_f1", "f1_macro", "macro-f1", "f1-macro", "f1_score_macro", "macro_avg_f1")
 """Names of macro-F1 in other people's logs."""
+
+HUGE = 1e30
+"""Numbers from here on are as good as infinite: no step on such a loss leaves finite weights."""
 
 TOKENS = 20
 """Tokens that even a short written answer has."""
@@ -160,6 +163,23 @@ class Course:
         return values[len(values) // 2] if values else None
 
 
+def macro_f1(names: Collection[str]) -> str | None:
+    """The metric that is a macro-F1, however it is written (``macro avg_f1-score`` …)."""
+    known = next((name for name in MACRO if name in names), None)
+    bare = {name: "".join(c for c in name.lower() if c.isalnum()) for name in sorted(names)}
+    parts = ("macrof1", "f1macro", "f1scoremacro", "macroavgf1", "macroaveragedf1")
+    return known or next((n for n, b in bare.items() if any(part in b for part in parts)), None)
+
+
+def accuracy(names: Collection[str]) -> str | None:
+    """The metric that is an accuracy over rows, also of a named evaluation set; no other shares."""
+    known = next((name for name in ("accuracy", "acc") if name in names), None)
+    others = ("token", "balanced", "class", "top")
+    last = [n for n in sorted(names) if n.lower().split("_")[-1] in ("accuracy", "acc")
+            and not any(other in n.lower() for other in others)]  # fmt: skip
+    return known or next(iter(last), None)
+
+
 def lower(name: str) -> bool:
     """Whether a metric is best when low."""
     return any(part in LOWER for part in name.lower().replace("-", "_").split("_"))
@@ -179,7 +199,7 @@ def of_log(rows: Iterable[Mapping[str, Any]]) -> Course:
     step, epoch, reward, mean = 0.0, None, False, None
     speeds: list[float] = []
     for number, row in enumerate(rows, start=1):
-        found = {name: value for name, raw in row.items() if (value := _number(raw)) is not None}
+        found = dict(_numbers(row))
         step = found.get("step", float(number))
         epoch = found.get("epoch", epoch)
         reward = reward or any(name.startswith("reward") for name in found)
@@ -188,10 +208,14 @@ def of_log(rows: Iterable[Mapping[str, Any]]) -> Course:
             if name in found:
                 curve.append(Point(step, found.get("epoch"), found[name]))
         values = _evaluated(found)
-        if values and step not in evaluations:
+        if values and step in evaluations:
+            # A row of another evaluation set, or the same set once more: what is there counts.
+            known = evaluations[step]
+            evaluations[step] = replace(known, values={**values, **known.values})
+        elif values:
             evaluations[step] = Evaluation(step, found.get("epoch"), values)
             speed = found.get("eval_samples_per_second", 0.0) * found.get("eval_runtime", 0.0)
-            speeds += [speed] if speed > 0 else []
+            speeds += [speed] if 0 < speed < math.inf else []
     return Course(
         loss=curves["loss"],
         gradient=curves["grad_norm"],
@@ -205,10 +229,30 @@ def of_log(rows: Iterable[Mapping[str, Any]]) -> Course:
     )
 
 
+def _numbers(row: Mapping[str, Any], begin: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers of a row, also those in mappings: what ``evaluate`` and scikit-learn return.
+
+    ``{"eval_accuracy": {"accuracy": 0.5}}`` is ``eval_accuracy``.
+    """
+    for key, raw in row.items():
+        name = begin if begin and begin.endswith(str(key)) else f"{begin}_{key}" if begin else key
+        if isinstance(raw, Mapping):
+            yield from _numbers(raw, name)
+        elif (value := _number(raw)) is not None:
+            yield name, value
+
+
 def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    """A number, also one that a logger wrote as text (``"0.6931"``, ``"nan"``)."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    return float(value)
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    except OverflowError:
+        return math.inf
+    return math.copysign(math.inf, number) if abs(number) > HUGE else number
 
 
 def _evaluated(found: Mapping[str, float]) -> dict[str, float]:

@@ -69,6 +69,10 @@ class Evidence:
             | dict(told or {})
         )
 
+    def without(self, *names: str) -> Evidence:
+        """The same with some of it missing."""
+        return Evidence({n: source for n, source in self._sources.items() if n not in names})
+
     def get(self, name: str) -> Any:
         """The evidence of that name.
 
@@ -98,16 +102,30 @@ def diagnose(run_folder: Path) -> dict[str, Any]:
         InputError: not a run folder, or a file of it is broken.
     """
     facts = read_facts(run_folder)
+    settings = (facts.config or {}).get("doctor", {})
+    return complete(before_training(run_folder), Evidence.of_run(facts), settings)
+
+
+def before_training(run_folder: Path) -> dict[str, Any]:
+    """What the rules found before training, as the run folder keeps it; empty: nothing is kept."""
     path = run_folder / BEFORE
-    before = files.read_json(path) if path.is_file() else {}
+    return files.read_json(path) if path.is_file() else {}
+
+
+def complete(
+    before: Mapping[str, Any], evidence: Evidence, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What was found before training, together with what the other rules find afterwards.
+
+    A rule that could never be applied keeps its first reason.
+
+    Args:
+        before: as ``examine`` gives it; may be empty.
+        evidence: of the run.
+        settings: see ``examine``.
+    """
     settled = {r["slug"] for kind in _SETTLED for r in before.get(kind, ())}
-    rules = [rule for rule in RULES if rule.slug not in settled]
-    after = examine(Evidence.of_run(facts), (facts.config or {}).get("doctor", {}), rules)
-    return _merged(before, after)
-
-
-def _merged(before: Mapping[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-    """What was found before training and after it; a rule never applied keeps its first reason."""
+    after = examine(evidence, settings, [rule for rule in RULES if rule.slug not in settled])
     for kind in _SETTLED:
         after[kind] = [*before.get(kind, ()), *after[kind]]
     after["findings"].sort(key=lambda finding: _ORDER.index(finding["severity"]))

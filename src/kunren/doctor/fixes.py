@@ -17,7 +17,7 @@ from typing import Any
 from kunren.config.load import load
 from kunren.config.patch import flow, patch
 from kunren.config.schema import Config
-from kunren.doctor.engine import Evidence, diagnose, examine
+from kunren.doctor.engine import Evidence, before_training, complete, diagnose
 from kunren.errors import InputError
 from kunren.messages import text
 from kunren.records import files
@@ -214,6 +214,8 @@ def at(config: Mapping[str, Any], dotted: str) -> Any:
 
 def shown(value: object) -> str:
     """A value as it is shown to the user; None is what kunren decides."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return text("fix.left-open") if value is None else flow(value)
 
 
@@ -260,20 +262,24 @@ def fix_run(folder: Path) -> Fixed:
     """
     facts = read_facts(folder)
     found = diagnose(folder)["findings"]
-    blind = {finding["slug"] for finding in untested(facts)["findings"]}
+    blind = {f["slug"] for f in untested(facts, before_training(folder))["findings"]}
     fixed = _write(folder / "config.yaml", found, lambda merged: _followed(merged, facts))
     done = {slug for change in fixed.merged.changes for slug in change.slugs}
     return replace(fixed, seen=tuple(sorted(done - blind)))
 
 
-def untested(facts: Facts) -> dict[str, Any]:
-    """What ``examine`` finds where nobody has looked at the test rows.
+def untested(facts: Facts, before: Mapping[str, Any]) -> dict[str, Any]:
+    """What the rules find where nobody has looked at the answers to the test rows.
 
     Scores and answers are taken out of the evidence before any rule sees it, so that a rule cannot
     use them by accident: what needs them is skipped.
+
+    Args:
+        facts: of the run folder.
+        before: what was found before training.
     """
     blind = replace(facts, metrics=None, predictions=None, findings=None)
-    return examine(Evidence.of_run(blind), (facts.config or {}).get("doctor", {}))
+    return complete(before, Evidence.of_run(blind), (facts.config or {}).get("doctor", {}))
 
 
 def _write(

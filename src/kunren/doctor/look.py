@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kunren.doctor import foreign
+from kunren.doctor import below, foreign
 from kunren.doctor.engine import Evidence, examine
 from kunren.doctor.table import BY_SLUG, OUTPUT, TRAINING, Rule
 from kunren.errors import InputError, Problem
@@ -45,7 +45,7 @@ def look(path: Path, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> 
         evidence = Evidence.of_run(facts)
         settings = dict((facts.config or {}).get("doctor") or {})
     else:
-        read = foreign.read(path)
+        read = foreign.read(below.run_in(path))
         evidence = Evidence.of_foreign(read.course if read.logged else None, read.told)
         notes += read.notes
         if not select:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kunren.doctor.fixes import shown
+from kunren.evaluation.score import KINDS
 from kunren.evaluation.told import metric_name
 from kunren.messages import text
 from kunren.records.facts import Facts
@@ -39,35 +41,76 @@ def table(facts: Facts) -> Table | None:
     if story is None or not story["attempts"]:
         return None
     attempts, chosen = story["attempts"], story["chosen"]
-    name = attempts[0]["metric"]
-    metric = text("record.loss") if name == "loss" else metric_name(name)
+    judged, primary = attempts[0]["metric"], KINDS[facts.answers].primary
+    both = judged != primary and any(attempt["beyond"] is not None for attempt in attempts)
     columns = [
         text("repair.column-attempt"),
         text("repair.column-findings"),
-        text("repair.column-metric", metric=metric),
+        text("repair.column-metric", metric=_metric(judged)),
+        *([text("repair.column-beyond", metric=metric_name(primary))] if both else ()),
         text("repair.column-loss"),
         text("repair.column-epoch"),
-        text("repair.column-changes"),
     ]
     rows = [
         [
             f"{number} ★" if number - 1 == chosen else str(number),
             _found(attempt),
             _value(attempt),
+            *([_gap(attempt["beyond"], primary)] if both else ()),
             decimal(attempt["loss"]),
             "—" if attempt["epoch"] is None else str(attempt["epoch"]),
-            _changed(attempt),
         ]
         for number, attempt in enumerate(attempts, start=1)
     ]
     marked = frozenset(() if chosen is None else (chosen,))
-    return Table(columns, rows, "llrrrl", marked)
+    return Table(columns, rows, "ll" + "r" * (len(columns) - 2), marked)
+
+
+def changes(facts: Facts) -> Table | None:
+    """One line a change of the config, with the reason for it; None: nothing was changed."""
+    attempts = (facts.repair or {}).get("attempts", ())
+    rows = [
+        [
+            f"{number} → {number + 1}",
+            change["key"],
+            shown(change["old"]),
+            shown(change["new"]),
+            _why(change),
+        ]
+        for number, attempt in enumerate(attempts, start=1)
+        for change in attempt["changes"]
+    ]
+    names = ("attempt", "key", "old", "new", "why")
+    columns = [text(f"repair.column-{name}") for name in names]
+    return Table(columns, rows, "lllll") if rows else None
+
+
+def _metric(name: str) -> str:
+    return text("record.loss") if name == "loss" else metric_name(name)
 
 
 def _found(attempt: Mapping[str, Any]) -> str:
+    """What was mended, what is critical, and how much else."""
+    mended = {slug for change in attempt["changes"] for slug in change["slugs"]}
+    findings = attempt["findings"]
+    told = [f["slug"] for f in findings if f["slug"] in mended or f["severity"] == "critical"]
     parts = [text("repair.stopped")] if attempt["error"] is not None else []
-    parts += [finding["slug"] for finding in attempt["findings"]]
+    parts += told
+    if others := len(findings) - len(told):
+        parts.append(text("repair.others", count=others))
     return text("record.list").join(parts) or text("repair.none-found")
+
+
+def _why(change: Mapping[str, Any]) -> str:
+    """The rules that asked for a change, and the first two sentences of what each found."""
+    said = zip(change["slugs"], change["why"], strict=True)
+    return text("repair.between").join(f"{slug}: {_beginning(why)}" for slug, why in said)
+
+
+def _beginning(said: str) -> str:
+    """The first two sentences; one within brackets is no end."""
+    sentences = re.findall(r"(?:\([^)]*\)|（[^）]*）|[^。(（])+?(?:。|\.(?=\s)|$)", said)
+    return "".join(sentences[:2]).strip()
 
 
 def _value(attempt: Mapping[str, Any]) -> str:
@@ -77,9 +120,7 @@ def _value(attempt: Mapping[str, Any]) -> str:
     return value if trivial is None else f"{value} ({decimal(trivial, digits)})"
 
 
-def _changed(attempt: Mapping[str, Any]) -> str:
-    changes = [
-        f"{change['key']}: {shown(change['old'])} → {shown(change['new'])}"
-        for change in attempt["changes"]
-    ]
-    return text("record.list").join(changes) or "—"
+def _gap(beyond: float | None, metric: str) -> str:
+    if beyond is None:
+        return "—"
+    return f"{beyond:+.1f}" if metric in POINTS else f"{beyond:+.3f}"

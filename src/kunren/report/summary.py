@@ -83,6 +83,7 @@ class Summary:
     training: Table | None
     training_said: str | None
     repair: Table | None
+    repair_changes: Table | None
     repair_said: Sequence[str]
     good: Table | None
     bad: Table | None
@@ -147,6 +148,7 @@ def summarise(facts: Facts) -> Summary:
         training=course.table(facts, epochs),
         training_said=course.said(facts, epochs),
         repair=repair.table(facts),
+        repair_changes=repair.changes(facts),
         repair_said=repair.said(facts),
         good=samples.good(rows),
         bad=samples.bad(rows),

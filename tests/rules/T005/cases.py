@@ -9,7 +9,19 @@ def fires() -> list[Case]:
     two = course(level(0.694, 30, 0.01), (0.6935, 0.6932, 0.6931), metrics={"accuracy": (0.5,) * 3})
     flat = course(level(2.2, 40, 0.05), (2.21, 2.21, 2.21), epochs=3)
     rate = ours(course(level(2.2, 40, 0.05)), learning_rate=1e-6)
+    tokens = course(level(10.82, 10, 0.002), epochs=1)
+    once = course((), [1.611], metrics={"accuracy": [0.195]}, held_rows=200)
+    prior = course([1.1, 0.6, *level(0.4, 30, 0.02)], (0.401, 0.399, 0.4), epochs=3,
+                   metrics={"accuracy": (0.87,) * 3}, held_rows=500)  # fmt: skip
+    bare = course([0.74, *level(0.694, 30, 0.01)], (0.6935, 0.6932, 0.6931))
+    many = course(level(4.35, 30, 0.02), (4.345, 4.344, 4.345), held_rows=500,
+                  metrics={"accuracy": (0.014, 0.012, 0.016)})  # fmt: skip
     return [
+        Case("one answer to everything", {"course": prior}, "warning", ["同じ答え", "0.87"]),
+        Case("ln 2 without a metric", {"course": bare}, "warning", ["ln 2 = 0.693"]),
+        Case("77 labels", {"course": many}, "warning", ["ln 77 = 4.344"]),
+        Case("stuck at ln of a vocabulary", {"course": tokens}, "warning", ["動いていません"]),
+        Case("one evaluation, of guesses", {"course": once}, "warning", ["ln 5 = 1.609"]),
         Case("stuck at ln 3", {"course": three}, "critical", ["ln 3 = 1.099"]),
         Case("stuck at ln 2, guessed", {"course": two}, "warning", ["ln 2 = 0.693"]),
         Case("flat", {"course": flat}, "warning", ["動いていません"]),
@@ -30,6 +42,16 @@ def quiet() -> list[Case]:
         Case("many labels, learnt", {"course": many}),
         Case("an epoch of noisy batches", {"course": noisy}),
         Case("near zero throughout", {"course": zero}),
+        Case(
+            "came down, and is up again",
+            {
+                "course": course(
+                    [*level(2.0, 10, 0.05), *level(1.2, 20, 0.05), *level(2.0, 10, 0.05)], epochs=2
+                )
+            },
+        ),
+        Case("falls from ln of a vocabulary", {"course": course(falling(10.8, 7.5), epochs=2)}),
+        Case("a regression of large values", {"course": course((), (2690.0, 1366.0, 828.0))}),
         Case("falls slowly", {"course": course([2.0 - 0.004 * n for n in range(60)])}),
         Case("passes ln 4 on its way", {"course": course(falling(3.0, 1.386), labels=4)}),
     ]
@@ -38,5 +60,9 @@ def quiet() -> list[Case]:
 def lacks() -> list[Case]:
     return [
         Case("one loss", {"course": course([1.0])}),
+        Case(
+            "one evaluation, better than guesses",
+            {"course": course((), [1.08], metrics={"accuracy": [0.45]}, held_rows=200)},
+        ),
         Case("rewards", {"course": course([0.1] * 9, reward=True)}),
     ]

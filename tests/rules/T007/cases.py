@@ -29,10 +29,12 @@ def fires() -> list[Case]:
 def quiet() -> list[Case]:
     return [
         Case("healthy", {"course": HEALTHY}),
+        Case("the evaluation loss fell with it",
+             {"course": course(falling(1.5, 0.0001), (0.63, 1.1, 1.3, 0.34, 0.28), epochs=12)}),
         Case("three epochs", {"course": course(falling(2.6, 1.3), epochs=3)}),
         Case("one epoch of an easy task", {"course": course(falling(2.6, 0.01), epochs=1)}),
         Case("held out as well", {"course": course(falling(2.0, 0.01), (0.05, 0.02), epochs=8)}),
-    ]
+    ]  # fmt: skip
 
 
 def lacks() -> list[Case]:

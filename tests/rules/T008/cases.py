@@ -10,7 +10,9 @@ def fires() -> list[Case]:
     exact = course(down, (0.1, 0.01, 0.005), metrics={"accuracy": (0.98, 0.999, 1.0)})
     same = course(falling(1.4, 0.1, 5), [0.095], epochs=2.2)
     fast = course(down, (0.4, 0.01), metrics={"accuracy": (0.85, 1.0)})
+    few = course(down, (1.5, 0.5, 0.1), metrics={"accuracy": (0.4, 0.6, 1.0)}, held_rows=5)
     return [
+        Case("five rows", {"course": few}, "warning", ["5 行だけ", "60.0 %"]),
         Case("all right in the second epoch", {"course": fast}, "warning"),
         Case("no loss within an epoch", {"course": one}, "warning", ["2e-05", "500 行"]),
         Case("nothing wrong at all", {"course": exact}, "warning", ["正解率が 0.999 です"]),

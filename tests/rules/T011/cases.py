@@ -18,7 +18,9 @@ def quiet() -> list[Case]:
     few = course((), (1.0, 0.9, 0.9), metrics={"accuracy": accuracy}, held_rows=100)
     kept = course((), (1.2, 0.7, 1.1, 1.5), kept_step=200.0)
     stored = course((), (1.2, 0.7, 1.1, 1.5), best_step=200.0)
+    rough = [0.32 + (0.03 if n % 3 else -0.02) for n in range(40)]
     return [
+        Case("the best of many", {"course": course((), rough)}),
         Case("healthy", {"course": HEALTHY}),
         Case("within chance", {"course": few}),
         Case("kept", {"course": kept}),

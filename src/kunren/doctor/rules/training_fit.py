@@ -8,17 +8,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from kunren.doctor.course import Course, Evaluation, Point, lower
-from kunren.doctor.curve import chance, jitter, noise, smooth
+from kunren.doctor.curve import jitter, noise, smooth
 from kunren.doctor.evidence import Finding, Missing
 from kunren.doctor.rules.training_evidence import (
+    MIN_EVALUATIONS,
     epoch_of,
     evaluations,
-    metric,
     named,
     place,
     supervised,
 )
-from kunren.evaluation.told import metric_name
+from kunren.evaluation.told import metric_name, percent
 from kunren.messages import text
 
 RISE = 0.05
@@ -26,6 +26,9 @@ RISE = 0.05
 
 LEAST_RISE = 0.01
 """The same in nats: of a loss near 0 a large share is nothing."""
+
+ALONE = 0.25
+"""The same of two evaluations, which show no noise of their own."""
 
 STAYS = 0.8
 """Share of the evaluations after the best that must be above it: a rise that comes back is none."""
@@ -35,6 +38,9 @@ ZERO = 0.05
 
 FALLEN = 0.10
 """The same as a share of the loss at the beginning."""
+
+LEARNT = 0.8
+"""An evaluation loss below this share of its first value has come down with the training loss."""
 
 EPOCHS = 10
 """More epochs than this without one evaluation are a run that nobody watched."""
@@ -52,7 +58,11 @@ LATE = 0.10
 """Errors at the first evaluation from which on a perfect end was learnt on the way …"""
 
 SOON = 2.0
-"""… unless it was reached within so many epochs."""
+"""… unless it was reached within so many epochs …"""
+
+FEW = 3 / LATE
+"""… or judged on fewer rows than this: none wrong of n rows leaves up to 3/n wrong elsewhere (the
+rule of three, at 95 %), which here is more than ``LATE``."""
 
 
 def overfitting(course: Course, *, rise: float = RISE, least: float = LEAST_RISE,
@@ -64,7 +74,8 @@ def overfitting(course: Course, *, rise: float = RISE, least: float = LEAST_RISE
     何を見るか:
         検証損失の最小値と終わりの値の差。曲線そのものの揺れ (2 階差分から見積もります)、評価行の
         少なさによる揺れ、下がる途中の跳ねのどれよりも大きく、そのあと戻らないときだけ鳴ります。
-        評価が 3〜5 回の短い学習でも、数百回の長い学習でも使えます。
+        評価が 3〜5 回の短い学習でも、数百回の長い学習でも使えます。評価が 2 回だけのときは、
+        25 % 以上上がった場合に限ります。
 
     なぜ問題か:
         モデルが課題ではなく学習行を覚え始めています。最後の重みは、途中の重みより悪い可能性が
@@ -81,7 +92,7 @@ def overfitting(course: Course, *, rise: float = RISE, least: float = LEAST_RISE
         The gap between the lowest evaluation loss and the last ones. It must be larger than the
         curve's own noise (from its second differences), than what so few evaluation rows give, and
         than the jumps on the way down, and must not come back. Works for 3 to 5 evaluations and for
-        hundreds.
+        hundreds; of two evaluations only where the second is 25 % above the first.
 
     Why it matters:
         The model learns its rows rather than the task, and the last weights are likely worse than
@@ -94,14 +105,19 @@ def overfitting(course: Course, *, rise: float = RISE, least: float = LEAST_RISE
     What to do:
         Use the weights of the best epoch; next time train fewer epochs, stop early, or add rows.
     """
-    found = evaluations(course)
+    found = evaluations(course, 2)
     values = [one.loss for one in found]
+    if len(values) < MIN_EVALUATIONS and not _clear(course, values):
+        raise Missing("curve", count=len(values), needed=MIN_EVALUATIONS)
     curve = smooth(values)
     best = int(curve.argmin())
-    if best == len(curve) - 1:
-        return None
-    after = curve[best + 1 :]
     low = float(curve[best])
+    # The point itself, not the smoothed one: that is the weights that can be used, and a median
+    # puts the lowest point up to two places too early.
+    at = min(range(max(0, best - 2), min(len(values), best + 3)), key=lambda n: values[n])
+    after = curve[at + 1 :]
+    if not len(after) or values[at] <= 0:
+        return None
     high = float(np.mean(after[-max(1, min(3, len(after) // 3)):]))  # fmt: skip
     jumps = [max(0.0, float(curve[n + 1] - curve[n])) for n in range(best)]
     bar = max(
@@ -112,11 +128,15 @@ def overfitting(course: Course, *, rise: float = RISE, least: float = LEAST_RISE
         rise * low,
     )
     above = float(np.mean(after > low))
-    if high - low <= bar or above < stays or not _still_learning(course, found[best]):
+    if high - low <= bar or above < stays or not _still_learning(course, found[at]):
         return None
-    # The point itself, not the smoothed one: that is the weights that can be used.
-    at = min(found[max(0, best - 2) : best + 3], key=lambda one: one.loss)
-    return _overfitting(course, found, at, high)
+    return _overfitting(course, found, found[at], high)
+
+
+def _clear(course: Course, values: Sequence[float]) -> bool:
+    """Whether the second of two evaluations is worse by more than four standard errors."""
+    least = max(ALONE * values[0], 2 * jitter(values[0], course.judged_size))
+    return course.evaluation_rows is not None and values[1] - values[0] > least
 
 
 def _overfitting(
@@ -133,8 +153,10 @@ def _overfitting(
         by = metric_name(by)
     number = epoch_of(at)
     grown = 100 * (high / at.loss - 1)
+    # Which weights another tool kept is inferred, and why it did is not known.
+    unsure = kind == "other" and not course.ours
     return Finding(
-        "warning" if kept is None else "info",
+        "warning" if kept is None or unsure else "info",
         text(
             f"rules_training.overfitting-{kind}",
             at=place(at), low=at.loss, last=place(found[-1]), high=high, rise=grown,
@@ -226,8 +248,8 @@ def memorisation(course: Course, *, zero: float = ZERO, fallen: float = FALLEN,
     held = [one.loss for one in course.evaluated]
     if not held or end is None or end >= zero or held[-1] < max(10 * end, 5 * zero):
         return None
-    if len(held) >= 3 and held[-1] > 1.05 * min(held):
-        return None  # overfitting says it
+    if len(held) >= 3 and (held[-1] > 1.05 * min(held) or held[-1] < LEARNT * held[0]):
+        return None  # overfitting says it, or what was learnt holds for the held-out rows too
     return Finding(
         "warning",
         text("rules_training.memorisation-gap", end=end, held=held[-1], epochs=passed, rows=rows),
@@ -244,7 +266,8 @@ def too_perfect(course: Course, *, perfect: float = PERFECT, no_loss: float = NO
     何を見るか:
         早いうちに正解率や F1 が 1.0、または評価損失がほぼ 0 になったか。自由に書く課題では、
         評価損失が 1 トークンあたり 0.1 以下で、しかも学習損失と変わらないか。
-        最初の評価では間違いが 1 割以上あり、2 エポックより後で学んだものは数えません。
+        最初の評価では間違いが 1 割以上あり、2 エポックより後で学んだものは数えません。ただし、
+        評価行が 30 行未満のときは、満点でもほとんど何も分からないので鳴ります。
 
     なぜ問題か:
         本物のデータで誤りが 1 件もないことは、ほとんどありません。評価行が学習行に入っている、
@@ -261,7 +284,8 @@ def too_perfect(course: Course, *, perfect: float = PERFECT, no_loss: float = NO
         Accuracy or F1 of 1.0, or an evaluation loss of about 0, early on. Of text that is written
         freely: an evaluation loss below 0.1 a token that is no higher than the training loss. Not
         where a tenth of the answers was wrong at the first evaluation and the rest was learnt after
-        the second epoch.
+        the second epoch; but always where fewer than 30 rows were evaluated, of which a perfect
+        score says next to nothing.
 
     Why it matters:
         Real data are hardly ever answered without an error. Evaluation rows may be among the
@@ -284,6 +308,8 @@ def too_perfect(course: Course, *, perfect: float = PERFECT, no_loss: float = NO
     if points and points[-1].value < 0.99:
         return None
     solved = next((p for p in points if p.value >= perfect), None)
+    if solved is not None and points[-1].value >= perfect and (course.evaluation_rows or FEW) < FEW:
+        return _on_few(course, name or "", solved)
     if points and points[0].value < 1 - LATE and not _soon(solved):
         return None
     easy = next((one for one in course.evaluated if one.loss <= no_loss), None)
@@ -302,6 +328,18 @@ def too_perfect(course: Course, *, perfect: float = PERFECT, no_loss: float = NO
              "eval_loss": last.loss if math.isfinite(last.loss) else None, "step": int(at.step)},
         )  # fmt: skip
     return None if name else _too_easy(course, last, written)
+
+
+def _on_few(course: Course, name: str, solved: Point) -> Finding:
+    rows = course.evaluation_rows or 1.0
+    return Finding(
+        "warning",
+        text(
+            "rules_training.too-perfect-few",
+            name=named(name), at=place(solved), rows=round(rows), most=percent(min(1.0, 3 / rows)),
+        ),
+        {"metric": name, "value": solved.value, "rows": rows, "step": int(solved.step)},
+    )  # fmt: skip
 
 
 def _soon(solved: Point | None) -> bool:
@@ -327,69 +365,3 @@ def _judged_rows(course: Course) -> str:
     if not course.evaluation_rows:
         return ""
     return text("rules_training.of-rows", rows=round(course.evaluation_rows))
-
-
-def best_not_kept(course: Course) -> Finding | None:
-    """The last weights are worse than earlier ones, and nothing kept those.
-
-    途中のほうが良かったのに、最良の重みが残されていない。
-
-    何を見るか:
-        正解率や F1 (なければ検証損失) の最良値と最後の値の差が、評価行の数から見た偶然の揺れより
-        大きく、最良のチェックポイントが記録されていないか。
-
-    なぜ問題か:
-        手元に残っているのは、その学習で最良のモデルではありません。
-
-    例:
-        正解率は 3 エポック目の 84 % が最高で、10 エポック目は 76 %。load_best_model_at_end が
-        指定されておらず、残ったのは 76 % のモデルでした。
-
-    対処:
-        load_best_model_at_end=True と metric_for_best_model を指定し、評価と同じ間隔で保存します。
-        checkpoint が残っていれば、最良のものを使います。
-
-    What it sees:
-        A best accuracy or F1 (else evaluation loss) that is better than the last by more than the
-        chance of so many rows, with no best checkpoint on record.
-
-    Why it matters:
-        What you hold is not the best model of this run.
-
-    For example:
-        The accuracy was 84 % after epoch 3 and 76 % after epoch 10; without load_best_model_at_end
-        the model of 76 % was left.
-
-    What to do:
-        Set load_best_model_at_end=True and metric_for_best_model, and save as often as you
-        evaluate. If the checkpoint is still there, use it.
-    """
-    supervised(course)
-    name = course.metric()
-    if name is None or len(course.of_metric(name)) < 3:
-        found = evaluations(course)
-        name, points = "loss", [Point(one.step, one.epoch, one.loss) for one in found]
-    else:
-        name, points = metric(course, 3)
-    if course.kept_step is not None or course.best_step is not None:
-        return None
-    sign = -1.0 if lower(name) else 1.0
-    best = max(points, key=lambda p: sign * p.value)
-    last = points[-1]
-    gap = sign * (best.value - last.value)
-    if name == "loss" or lower(name):
-        bar = max(0.05 * best.value, jitter(best.value, course.judged_size))
-    else:
-        bar = max(chance(best.value, course.evaluation_rows), 0.01)
-    # The best of several is high by chance alone: about one more standard error of so many.
-    if gap <= 1.5 * bar + (noise([p.value for p in points]) or 0.0):
-        return None
-    return Finding(
-        "warning",
-        text(
-            "rules_training.best-not-kept",
-            name=text("doctor.by-loss") if name == "loss" else named(name),
-            best=f"{best.value:.4g}", at=place(best), last=f"{last.value:.4g}", end=place(last),
-        ),
-        {"metric": name, "best": best.value, "best_step": int(best.step), "last": last.value},
-    )  # fmt: skip

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any
 
-from kunren.doctor.evidence import Finding
-from kunren.evaluation.told import percent
+from kunren.config.schema import LOWER_IS_BETTER
+from kunren.doctor.course import Course
+from kunren.doctor.evidence import Finding, Missing
+from kunren.evaluation.score import KINDS
+from kunren.evaluation.told import metric_name, percent
 from kunren.messages import text
+from kunren.tasks import Answers
 from kunren.textfile import excerpt
 
 ALL = 0.8
@@ -20,12 +25,23 @@ DOMINANT = 2.0
 WARM = 0.5
 """A warm-up over more than this share of the steps leaves none at the full learning rate."""
 
+FALLING = 0.05
+"""The training loss of the last third is lower than that of the middle one by more than this."""
+
+LEARNT = 0.1
+"""Below this share of where it began, the training rows are learnt: more epochs change nothing."""
+
+LONGER = 3
+"""Times the epochs. A small T5 from scratch on 92 rows answered the same to everything until epoch
+5, and no longer from epoch 6 on; early stopping had ended it there."""
+
 
 def validation_collapse(
     leanings: Sequence[Mapping[str, Any]],
     training: Mapping[str, Any],
     trained_labels: Mapping[str, int],
     config: Mapping[str, Any],
+    course: Course,
     *,
     dominant: float = DOMINANT,
 ) -> Finding | None:
@@ -49,6 +65,7 @@ def validation_collapse(
     対処:
         多すぎるラベルを `task.labels.ban` で除きます。偏りがないのに起こるときは、
         ウォームアップが学習の半分を超えていないか、学習率とエポック数が足りているかを見ます。
+        学習損失がまだ下がっているところで終わっていれば、エポック数を 3 倍にします。
 
     What it sees:
         With the weights that were kept, one answer (or one label) makes up half of all answers to
@@ -66,7 +83,7 @@ def validation_collapse(
     What to do:
         Take a dominating label out with `task.labels.ban`. Where none dominates, see whether the
         warm-up takes more than half of the training, and whether the learning rate and the epochs
-        are enough.
+        are enough. Where training ended while its loss still fell, train three times as long.
     """
     kept = training.get("best_epoch") or leanings[-1]["epoch"]
     at = min(range(len(leanings)), key=lambda n: abs(leanings[n]["epoch"] - kept))
@@ -77,6 +94,8 @@ def validation_collapse(
     while since and leanings[since - 1]["collapsed"]:
         since -= 1
     patch, advice = _patch(training, trained_labels, config, dominant)
+    if not patch and _still_learning(course):
+        patch, advice = _longer(config, course)
     evidence = {k: found[k] for k in ("label", "share", "gold_share", "distinct", "gold_distinct")}
     said = text(
         "rules_live.validation-collapse",
@@ -94,6 +113,69 @@ def validation_collapse(
         evidence | {"since_epoch": leanings[since]["epoch"]},
         {"set": patch} if patch else None,
     )
+
+
+def validation_trivial(
+    training: Mapping[str, Any], course: Course, config: Mapping[str, Any], answers: Answers
+) -> Finding | None:
+    """On the validation rows, one answer to everything does as well.
+
+    検証行で、いつも同じ回答に勝てていない。
+
+    何を見るか:
+        採用した重みの検証行での値を、学習行から選んだ「いつも同じ回答」の値と、実験記録の結論に
+        使う指標 (ラベル 1 つなら正解率、集合なら Jaccard 係数) で比べます。テスト行は見ません。
+
+    なぜ問題か:
+        何も読まずに返せる答えに勝てないモデルを使う理由はありません。テスト行を使う前に分かれば、
+        学習をやり直せます。
+
+    例:
+        50 種の絵文字を 92 行で 10 エポック学習した LoRA は、マクロ F1 では 0.02 から 0.16 に
+        なったのに、Jaccard 係数は 0.106 で、いつも「😭」と答えるときの 0.125 に届きません。
+
+    対処:
+        学習損失がまだ下がっているところで終わっていれば、エポック数を 3 倍にします。下がり切って
+        いるなら、行を増やすか、ラベルの種類を減らすか、別のモデルを試します。
+
+    What it sees:
+        The validation rows' value of the weights that were kept, beside that of the best constant
+        answer taken from the training rows, in the metric that the record's verdict rests on (the
+        accuracy of single labels, the Jaccard coefficient of sets). No test row is looked at.
+
+    Why it matters:
+        There is no reason to use a model that does not do better than an answer given without
+        reading. Known before the test rows are used, it can be trained again.
+
+    For example:
+        A LoRA on 92 rows with 50 emoji, after ten epochs: macro F1 went from 0.02 to 0.16, but the
+        Jaccard coefficient is 0.106, and answering 😭 to everything gets 0.125.
+
+    What to do:
+        Where training ended while its loss still fell, three times the epochs. Otherwise more rows,
+        fewer labels, or another model.
+    """
+    name = KINDS[answers].primary
+    trivial = (training.get("trivial") or {}).get(name)
+    kept = training.get("best_epoch")
+    values = [(e.epoch, e.values[name]) for e in course.evaluations if name in e.values]
+    if trivial is None or kept is None or not values:
+        raise Missing("validation-metric", metric=metric_name(name))
+    _, value = min(values, key=lambda pair: abs((pair[0] or 0.0) - kept))
+    sign = -1 if name in LOWER_IS_BETTER else 1
+    if sign * (value - trivial) > 0:
+        return None
+    patch, advice = (
+        _longer(config, course)
+        if _still_learning(course)
+        else ({}, text("rules_live.trivial-more"))
+    )
+    said = text(
+        "rules_live.validation-trivial",
+        metric=metric_name(name), value=value, trivial=trivial, epoch=kept, advice=advice,
+    )  # fmt: skip
+    evidence = {"metric": name, "value": value, "trivial": trivial, "epoch": kept}
+    return Finding("warning", said, evidence, {"set": patch} if patch else None)
 
 
 def _patch(
@@ -118,3 +200,25 @@ def _patch(
         patch["train.warmup"] = 0.1
         advice.append(text("rules_live.warmup", share=min(100.0, 100 * share)))
     return patch, "".join(advice) or text("rules_live.look")
+
+
+def _still_learning(course: Course) -> bool:
+    """Whether the training loss still fell when training ended, and had not all been learnt."""
+    values = [point.value for point in course.finite_loss]
+    third = len(values) // 3
+    if third < 2:
+        return False
+    first, middle, last = (median(values[n * third : (n + 1) * third]) for n in range(3))
+    return last < (1 - FALLING) * middle and last > LEARNT * first
+
+
+def _longer(config: Mapping[str, Any], course: Course) -> tuple[dict[str, Any], str]:
+    epochs = config.get("train", {}).get("epochs")
+    if not epochs:
+        return {}, text("rules_live.look")
+    more = LONGER * epochs
+    patch = {"train.epochs": more}
+    if course.stopped_early:
+        patch["train.early_stopping.patience"] = max(3, more // 4)
+    kind = "stopped" if course.stopped_early else "ended"
+    return patch, text(f"rules_live.longer-{kind}", epochs=epochs, more=more)

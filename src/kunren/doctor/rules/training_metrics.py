@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from kunren.doctor.course import MACRO, Course, lower
+from kunren.doctor.course import Course, accuracy, lower, macro_f1
 from kunren.doctor.curve import chance, jitter, noise
 from kunren.doctor.evidence import Finding, Missing
 from kunren.doctor.rules.training_evidence import (
@@ -169,14 +169,16 @@ def majority_trap(course: Course, *, gap: float = TRAP_GAP, same: float = SAME) 
     """
     supervised(course)
     names = {name for one in course.evaluations for name in one.values}
-    accuracy = next((n for n in ("accuracy", "acc") if n in names), None)
-    macro = next((n for n in (*MACRO, "f1", "balanced_accuracy") if n in names), None)
-    if accuracy is None or macro is None:
+    share = accuracy(names)
+    macro = macro_f1(names) or next((n for n in ("f1", "balanced_accuracy") if n in names), None)
+    if share is None or macro is None:
         raise Missing("accuracy-and-f1")
-    both = [one for one in course.evaluations if {accuracy, macro} <= set(one.values)]
+    both = [one for one in course.evaluations if {share, macro} <= set(one.values)]
+    if not both:
+        raise Missing("accuracy-and-f1")
     best = [one for one in both if one.step == (course.kept_step or course.best_step)]
     at = best[0] if best else both[-1]
-    right, found = at.values[accuracy], at.values[macro]
+    right, found = at.values[share], at.values[macro]
     if not (math.isfinite(right) and math.isfinite(found)):
         raise Missing("accuracy-and-f1")
     labels = _constant(right, found, macro, same)
@@ -253,7 +255,7 @@ def below_chance(course: Course) -> Finding | None:
     if course.labels is None:
         raise Missing("label-count")
     names = {name for one in course.evaluations for name in one.values}
-    name = next((n for n in ("accuracy", "acc") if n in names), None)
+    name = accuracy(names)
     if name is None:
         raise Missing("logged-metric")
     last = course.of_metric(name)[-1]

@@ -8,14 +8,18 @@ from itertools import takewhile
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from kunren.doctor.course import Course, Point
-from kunren.doctor.curve import running_median
+from kunren.doctor.course import Course, Evaluation, Point
+from kunren.doctor.curve import jitter, noise, running_median
 from kunren.doctor.evidence import Finding, Missing
-from kunren.doctor.rules.training_evidence import losses, place, two_digits
+from kunren.doctor.rules.training_evidence import MIN_EVALUATIONS, losses, place, two_digits
 from kunren.evaluation.told import percent
 from kunren.messages import text
 from kunren.records.folder import State
+
+_STOPS = ("non-finite", "fp16-overflow")
+"""Parts of the codes of the guards that stop a run for its numbers."""
 
 STREAK = 3
 """So many non-finite gradients in a row are more than the scaler of fp16 finding its scale."""
@@ -36,6 +40,15 @@ HEIGHT = 3.0
 
 LEAST_SPIKE = 0.5
 """In nats: one row that is answered wrongly and surely (a loss of about 4) in a batch of eight."""
+
+UNLEARNT = 0.2
+"""Share of the loss by which it must have come down to have learnt something worth losing."""
+
+LEAST_RISE = 0.05
+"""Rise of the evaluation loss, in nats, below which nothing is lost."""
+
+BACK = 0.8
+"""Share of what was learnt that is lost again when a run has diverged."""
 
 DIVERGED = 2.0
 """The loss ends at this many times its lowest level."""
@@ -78,7 +91,7 @@ def non_finite(course: Course, state: State, *, streak: float = STREAK,
         Train in fp32 (or bf16) with a tenth of the learning rate. If it happens from the first step
         on, see whether padding is masked in the loss and whether any label is left.
     """
-    stopped = any("non-finite" in code for code in state.codes)
+    stopped = any(kind in code for code in state.codes for kind in _STOPS)
     if not stopped and not course.loss and not course.evaluations and not course.gradient:
         raise Missing("log" if course.ours else "losses")
     lost = [p for p in course.loss if not math.isfinite(p.value)]
@@ -127,21 +140,25 @@ def _cause(course: Course, first: Point | None) -> str:
     rate = course.settings.get("train.learning_rate") or max(
         (p.value for p in course.rate if math.isfinite(p.value)), default=0.0
     )
-    full = course.settings.get("tuning.kind") != "lora"
     if course.settings.get("train.precision") == "fp16":
         return "fp16-tokens" if course.settings.get("model.add_tokens") else "fp16"
-    if rate > (HIGH_RATE if full else 10 * HIGH_RATE):
+    if _too_high(course, rate):
         return "rate"
     healthy = [p for p in course.finite_loss if first is not None and p.step < first.step]
     return "late" if any(p.value > 0 for p in healthy) else "early"
 
 
+def _too_high(course: Course, rate: float) -> bool:
+    full = course.settings.get("tuning.kind") != "lora"
+    return rate > (HIGH_RATE if full else 10 * HIGH_RATE)
+
+
 def _patch(course: Course) -> dict[str, Any]:
-    patch: dict[str, Any] = {}
-    if (rate := course.settings.get("train.learning_rate")) is not None:
+    """fp32, and a lower rate unless fp16 explains it alone."""
+    precision, rate = (course.settings.get(f"train.{k}") for k in ("precision", "learning_rate"))
+    patch: dict[str, Any] = {} if precision == "fp32" else {"train.precision": "fp32"}
+    if rate is not None and (precision != "fp16" or _too_high(course, rate)):
         patch["train.learning_rate"] = two_digits(rate / 10)
-    if course.settings.get("train.precision") != "fp32":
-        patch["train.precision"] = "fp32"
     return patch
 
 
@@ -217,7 +234,8 @@ def loss_spikes(course: Course, *, deviations: float = SPIKE, height: float = HE
 
     何を見るか:
         まわりの水準から大きく外れた学習損失 (ばらつきの 8 倍かつ 3 倍以上の高さ) と、
-        いったん下がった損失が最後まで高いままになる発散。ウォームアップ中と、小さいバッチの
+        いったん下がった損失が初めの値に戻り、最後まで高いままになる発散。評価損失と学習損失が
+        そろって上がり、戻らない場合も含みます。ウォームアップ中と、小さいバッチの
         普通のばらつきは数えません。
 
     なぜ問題か:
@@ -232,8 +250,9 @@ def loss_spikes(course: Course, *, deviations: float = SPIKE, height: float = HE
 
     What it sees:
         Training losses far off their neighbours (8 deviations and 3 times the level), and a loss
-        that had come down and ends high. Warm-up and the usual scatter of small batches do not
-        count.
+        that had come down and ends where it began, or rises together with the evaluation loss and
+        stays up. Warm-up and the usual scatter of small batches
+        do not count.
 
     Why it matters:
         Weights after a divergence are of no use, and after each jump some training is lost.
@@ -249,17 +268,32 @@ def loss_spikes(course: Course, *, deviations: float = SPIKE, height: float = HE
     values = np.array([p.value for p in found])
     level = running_median(values, 7)
     begin = max(1, len(values) // 10)
-    start, lowest = float(np.median(values[:begin])), float(level.min())
-    tail = float(np.median(values[-max(3, len(values) // 10):]))  # fmt: skip
-    low_at = int(level.argmin())
-    if tail >= diverged * lowest and tail >= 0.9 * start and tail - lowest > 0.3:
+    start = float(np.median(values[:begin]))
+    if (apart := _diverged(course, values, diverged)) is not None:
+        low_at = int(level.argmin())
         return Finding(
-            "critical",
+            "critical" if apart else "warning",
             text(
                 "rules_training.loss-spikes-diverged",
-                low=lowest, at=place(found[low_at]), high=tail,
+                low=float(level.min()), at=place(found[low_at]),
+                high=float(np.median(values[-begin:])),
             ),
-            {"lowest": lowest, "last": tail, "step": int(found[low_at].step)},
+            {
+                "lowest": float(level.min()),
+                "last": float(np.median(values[-begin:])),
+                "step": int(found[low_at].step),
+            },
+            _slower(course),
+        )  # fmt: skip
+    if (worse := _worse(course)) is not None:
+        at, after, rates = worse
+        return Finding(
+            "warning",
+            text(
+                "rules_training.loss-spikes-worse",
+                at=place(at), low=at.loss, high=after, then=rates[0], now=rates[1],
+            ),
+            {"step": int(at.step), "eval_loss": [at.loss, after], "loss": list(rates)},
             _slower(course),
         )  # fmt: skip
     off = values - level
@@ -277,6 +311,74 @@ def loss_spikes(course: Course, *, deviations: float = SPIKE, height: float = HE
         {"count": len(where), "steps": [int(p.step) for p in where[:20]], "worst": worst.value},
         _slower(course) if len(where) > 1 else None,
     )
+
+
+def _diverged(course: Course, values: NDArray[np.float64], diverged: float) -> bool | None:
+    """Whether a loss that had come down for good is up again at the end.
+
+    Means of tenths of the curve are compared, so that neither single rows nor the lowest of many
+    noisy points count: the end must be above the lowest by five standard errors. It then is at
+    ``diverged`` times the lowest, or has lost most of what was learnt.
+
+    Returns:
+        None: it has not. False: only the training loss says so, and it is no higher than twice its
+        lowest: the order of the rows could do that.
+    """
+    size = max(3, len(values) // 10)
+    parts = [
+        float(values[n : n + size].mean()) for n in range(len(values) % size, len(values), size)
+    ]
+    spread = noise(values)
+    if len(parts) < 3 or spread is None or _holds(course):
+        return None
+    first, lowest, last = parts[0], min(parts[:-1]), parts[-1]
+    error = 5 * spread * math.sqrt(2 / size)
+    apart = last >= diverged * lowest and last - lowest > max(0.3, error)
+    if apart and last >= 0.9 * first:
+        return True
+    least = max(UNLEARNT * first, error)
+    lost = min(parts[-2:]) - lowest
+    if len(parts) < 5 or first - lowest <= least or lost <= max(least, BACK * (first - lowest)):
+        return None
+    return _unlearnt_held([one.loss for one in course.evaluated])
+
+
+def _holds(course: Course) -> bool:
+    """Whether the last evaluation, at the end of the run, is about the best one."""
+    found = course.evaluated
+    at_end = bool(found) and bool(course.loss) and found[-1].step >= 0.95 * course.loss[-1].step
+    return at_end and len(found) > 1 and found[-1].loss <= 1.1 * min(one.loss for one in found)
+
+
+def _unlearnt_held(values: Sequence[float]) -> bool:
+    """Whether the evaluation loss ends where it began, too, and was lower between."""
+    if len(values) < 3:
+        return False
+    fallen = values[0] - min(values)
+    return fallen > UNLEARNT * values[0] and values[-1] - min(values) > BACK * fallen
+
+
+def _worse(course: Course) -> tuple[Evaluation, float, tuple[float, float]] | None:
+    """The best evaluation, if both losses rose after it and stayed up: no overfitting, but harm.
+
+    Returns:
+        The evaluation, the evaluation loss after it, and the training loss before and after it.
+    """
+    found = course.evaluated
+    if len(found) < MIN_EVALUATIONS:
+        return None
+    best = min(found, key=lambda one: one.loss)
+    after = [one.loss for one in found if one.step > best.step]
+    if len(after) < 2 or min(after) - best.loss <= max(
+        UNLEARNT * best.loss, 2 * (noise([one.loss for one in found]) or 0.0),
+        jitter(best.loss, course.judged_size), LEAST_RISE,
+    ):  # fmt: skip
+        return None
+    then = course.loss_between(0.5 * best.step, best.step)
+    now = course.loss_between(best.step, found[-1].step)
+    if then is None or now is None or now <= (1 + UNLEARNT) * then:
+        return None
+    return best, float(np.mean(after)), (then, now)
 
 
 def _slower(course: Course) -> Mapping[str, Any] | None:

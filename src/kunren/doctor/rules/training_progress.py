@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from statistics import fmean
 
-from kunren.doctor.course import Course, Evaluation, Point, lower
+from kunren.doctor.course import Course, Evaluation, accuracy, lower
 from kunren.doctor.curve import chance, ends, jitter, noise
 from kunren.doctor.evidence import Finding, Missing
 from kunren.doctor.rules.training_evidence import (
+    MIN_EVALUATIONS,
     epoch_of,
     evaluations,
+    named,
     place,
     supervised,
     two_digits,
@@ -31,6 +34,10 @@ STILL = 0.02
 MAY_FALL = 0.10
 """Where a curve scatters so much that it may have fallen by this share, it is not called flat."""
 
+WHOLE_VOCABULARY = 9.9
+"""ln 20,000: a loss from here on is that of guessing among the tokens of a vocabulary, where no
+pretrained model begins that reads its input aright."""
+
 GAIN = 0.03
 """Fall of the evaluation loss over the last epoch, as a share of it, that counts as improving."""
 
@@ -40,16 +47,21 @@ LARGE_GAIN = 0.10
 LEAST_GAIN = 0.01
 """The same in nats: of a loss near 0 a large share is nothing."""
 
-DEAD_RATE = 1e-3
-"""Share of its highest value below which a learning rate moves nothing."""
+EXACTLY = 0.005
+"""Share of ln k within which an evaluation loss is at it where no metric tells of labels."""
 
-DEAD_STEPS = 0.10
-"""Share of the run that may be spent so; a cosine ends with 2 % of its steps below 0.1 %."""
+FEW_LABELS = 3
+"""Labels up to which that is enough: with more, the values of ln k lie too close together."""
 
-FLAT = 0.005
-"""Change of the evaluation loss over the last third of a run that is none."""
+FEW_SPACED = 20
+"""Labels above which the loss is near some ln k anyway, and only an accuracy of 1/k tells."""
 
-_MOST_LABELS = 20
+_MOST_LABELS = 200
+
+
+REACHED = 0.5
+"""Where the learning rate never came to half of what was asked for, its warm-up was too long: the
+rate itself may well be right."""
 
 
 def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
@@ -61,7 +73,8 @@ def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
     何を見るか:
         学習の初めと終わりの損失の差が、ばらつきの範囲を出ないか。分類では、損失が ln(ラベル数)、
         つまり当てずっぽうの値のままではないか (2 種なら 0.693、3 種なら 1.099)。
-        正解率などが上がっていれば、鳴りません。
+        ラベルが偏っていると損失はもっと低い値で止まるので、正解率が最後の桁まで変わらず、
+        検証損失も動かないことでも判断します。正解率などが上がっていれば、鳴りません。
 
     なぜ問題か:
         モデルは何も学んでいません。以後の評価はすべて、学習前のモデルか当てずっぽうの評価です。
@@ -77,7 +90,8 @@ def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
     What it sees:
         A loss whose beginning and end differ by no more than its scatter; in classification one
         that stays at ln(number of labels), the value of guessing (0.693 for two, 1.099 for three).
-        Quiet where a metric has improved.
+        Where labels are skewed the loss stops lower; there an accuracy that is the same to the last
+        digit beside an evaluation loss that stays tells. Quiet where a metric has improved.
 
     Why it matters:
         Nothing was learnt. Every evaluation is one of the untuned model, or of guesses.
@@ -95,6 +109,8 @@ def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
     curve = course.finite_loss
     judged = course.evaluated
     if len(curve) < 2 and len(judged) < 2:
+        if judged and (guess := _guessed_once(course, judged[0])) is not None:
+            return _guessing(course, guess, False, judged[0].loss, judged[0].loss)
         raise Missing("loss-curve", count=max(len(curve), len(judged)), needed=2)
     values = [p.value for p in curve] if len(curve) >= 2 else [one.loss for one in judged]
     start, end, error = ends(values)
@@ -114,8 +130,21 @@ def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
     if at_guess and begun and abs(end - level) <= 2 * near * level and not fell_held:
         assert guess is not None  # noqa: S101  (at_guess)
         return _guessing(course, guess, known, start, level)
+    least = (1 - MAY_FALL) * level - jitter(level, course.evaluation_rows)
+    if (once := _one_answer(course)) is not None and not fell_held and end > least:
+        name, value = once
+        return Finding(
+            "warning",
+            text(
+                "rules_training.not-learning-prior", name=named(name), value=f"{value:.4g}",
+                count=len(course.of_metric(name)), loss=level,
+            ),
+            {"start": start, "end": end, "metric": name, "value": value},
+            _faster(course),
+        )  # fmt: skip
     unsure = start - end + 2 * error > MAY_FALL * start
-    if fell or fell_held or unsure or len(values) < 4 or not _long_enough(course, len(values)):
+    fell = fell or _fell_between(values)
+    if fell or fell_held or unsure or len(values) < 4 or not _long_enough(course, len(values), end):
         return None
     return Finding(
         "warning",
@@ -137,6 +166,29 @@ def _fell_at_once(values: Sequence[float], end: float, still: float) -> bool:
         return False
     fall = sum(values[:size]) / size - end
     return fall > max(2 * still * end, 3 * spread / math.sqrt(size))
+
+
+def _fell_between(values: Sequence[float]) -> bool:
+    """Whether some tenth of the curve is well below the first: it came down, and is up again."""
+    size, spread = max(3, len(values) // 10), noise(values)
+    parts = [fmean(values[n : n + size]) for n in range(0, len(values) - size + 1, size)]
+    if spread is None or len(parts) < 3:
+        return False
+    least = max(MAY_FALL * parts[0], 5 * spread * math.sqrt(2 / size))
+    return parts[0] - min(parts) > least
+
+
+def _one_answer(course: Course) -> tuple[str, float] | None:
+    """A share that is the same to the last digit at every evaluation: one answer to everything.
+
+    The loss may have fallen at once then, to that of the shares of the labels.
+    """
+    name = course.metric()
+    points = [] if name is None or lower(name) else course.of_metric(name)
+    only = {p.value for p in points}
+    if name is None or len(points) < MIN_EVALUATIONS or len(only) > 1 or not 0 < min(only) < 1:
+        return None
+    return name, min(only)
 
 
 def _guessing(course: Course, labels: int, known: bool, start: float, end: float) -> Finding:
@@ -175,22 +227,55 @@ def _uniform(course: Course, level: float) -> tuple[int | None, bool]:
     if course.labels is not None:
         return course.labels, True
     name = course.metric()
-    if name is None or level <= 0:
+    near = _near(level)
+    if near is None or (name is not None and lower(name)):
         return None, False
-    near = max(2, round(math.exp(level)))
+    if name is None:
+        # Such a loss by chance is rare, and two or three labels are common.
+        sure = near <= FEW_LABELS and abs(level / math.log(near) - 1) <= EXACTLY
+        return (near if sure and course.evaluated else None), False
     points = [p.value for p in course.of_metric(name)]
-    low = not points or points[-1] <= 1 / near + 0.1 or len(set(points)) == 1
-    return (near, False) if near <= _MOST_LABELS and low and not lower(name) else (None, False)
+    most = 0.1 if near <= FEW_SPACED else chance(1 / near, course.evaluation_rows)
+    low = not points or points[-1] <= 1 / near + most or len(set(points)) == 1
+    return (near if low else None), False
 
 
-def _long_enough(course: Course, points: int) -> bool:
+def _guessed_once(course: Course, only: Evaluation) -> int | None:
+    """The number of labels among which a single evaluation shows nothing but guessing.
+
+    Its loss alone would prove little; but its accuracy is that of guessing as well, and every row
+    has been trained on once.
+    """
+    name = accuracy(only.values)
+    if name is None or course.evaluation_rows is None or (only.epoch or 0.0) < 0.99:
+        return None
+    labels = course.labels or _near(only.loss)
+    if labels is None or abs(only.loss / math.log(labels) - 1) > NEAR_UNKNOWN:
+        return None
+    most = 1 / labels + chance(1 / labels, course.evaluation_rows)
+    return labels if only.values[name] <= most else None
+
+
+def _near(level: float) -> int | None:
+    """The number of labels whose ln is nearest to a loss; None if those are too many to tell."""
+    labels = max(2, round(math.exp(min(level, math.log(_MOST_LABELS) + 1))))
+    return labels if labels <= _MOST_LABELS else None
+
+
+def _long_enough(course: Course, points: int, level: float) -> bool:
     """A few noisy batches of an epoch of a model that is good already are no standstill."""
-    return points >= 20 or (course.last_epoch or 0.0) >= 2 or course.labels is not None
+    known = course.labels is not None or level >= WHOLE_VOCABULARY
+    return points >= 20 or (course.last_epoch or 0.0) >= 2 or known
 
 
 def _faster(course: Course) -> dict[str, dict[str, float]] | None:
     rate = course.settings.get("train.learning_rate")
-    return {"set": {"train.learning_rate": two_digits(10 * rate)}} if course.ours and rate else None
+    if not course.ours or not rate:
+        return None
+    reached = max((p.value for p in course.rate), default=rate)
+    if reached < REACHED * rate and course.settings.get("train.warmup"):
+        return {"set": {"train.warmup": 0.1}}
+    return {"set": {"train.learning_rate": two_digits(10 * rate)}}
 
 
 def still_improving(course: Course, *, gain: float = GAIN, large: float = LARGE_GAIN,
@@ -270,77 +355,3 @@ def _slowing(found: Sequence[Evaluation], lost: float) -> bool:
         return False
     earlier = _epoch_before(found[: at + 1])
     return earlier.loss - found[at].loss > 2 * lost
-
-
-def dead_tail(course: Course, *, rate: float = DEAD_RATE, share: float = DEAD_STEPS,
-              flat: float = FLAT) -> Finding | None:  # fmt: skip
-    """The last part of training changed nothing.
-
-    学習の終わりの部分が何も変えていない。
-
-    何を見るか:
-        学習率がほぼ 0 (最大値の 0.1 % 以下) のまま進んだ区間が全体の 10 % 以上あるか。
-        または、最後の 3 分の 1 で評価損失がまったく動いていないか。
-
-    なぜ問題か:
-        その時間は無駄になっています。学習率の予定と実際のステップ数が合っていないしるしでもあり、
-        本当は途中で止まった学習かもしれません。
-
-    例:
-        1,000 ステップの予定で学習率を組み、1,400 ステップ学習した。最後の 400 ステップは学習率 0。
-
-    対処:
-        max_steps と num_train_epochs のどちらか一方だけを指定します。途中から再開したときは、
-        学習率の予定も作り直します。平らなだけなら、次はエポック数を減らせます。
-
-    What it sees:
-        A learning rate of about 0 (0.1 % of its highest) for 10 % of the steps or more; or an
-        evaluation loss that did not move at all in the last third.
-
-    Why it matters:
-        The time is lost, and the schedule does not fit the steps: what was meant to train did not.
-
-    For example:
-        A schedule of 1,000 steps in a run of 1,400: the last 400 had a learning rate of 0.
-
-    What to do:
-        Give max_steps or num_train_epochs, not both, and make the schedule anew when you resume. If
-        the curve is merely flat, fewer epochs will do next time.
-    """
-    supervised(course)
-    rates = [p for p in course.rate if math.isfinite(p.value)]
-    if len(rates) < 10 and len(course.evaluated) < 6:
-        raise Missing("rates")
-    if (dead := _dead(rates, rate)) and course.last_step > 0:
-        lost = (course.last_step - dead[0].step) / course.last_step
-        if lost >= share and len(dead) >= 3:
-            return Finding(
-                "warning",
-                text("rules_training.dead-tail-rate", since=place(dead[0]), share=100 * lost),
-                {"step": int(dead[0].step), "share": lost},
-            )
-    return _flat(course, flat)
-
-
-def _dead(rates: list[Point], share: float) -> list[Point]:
-    top = max((p.value for p in rates), default=0.0)
-    if top <= 0:
-        return []
-    alive = [n for n, p in enumerate(rates) if p.value > share * top]
-    return rates[alive[-1] + 1 :]
-
-
-def _flat(course: Course, flat: float) -> Finding | None:
-    found = course.evaluated
-    if len(found) < 6 or (course.last_epoch or 0.0) < 2:
-        return None
-    part = [one.loss for one in found[-max(3, len(found) // 3) :]]
-    lowest, highest = min(part), max(part)
-    if highest - lowest > flat * lowest or part[0] > 0.9 * found[0].loss:
-        return None
-    since = found[-len(part)]
-    return Finding(
-        "info",
-        text("rules_training.dead-tail-flat", since=place(since), low=lowest, high=highest),
-        {"step": int(since.step), "lowest": lowest, "highest": highest},
-    )
