@@ -150,7 +150,13 @@ def test_weights_that_cannot_be_read_are_not_taken_for_missing_ones(
 
 def test_files_that_are_no_tokenizer_are_passed_over(base: Path, tmp_path: Path) -> None:
     path = adapter(base, tmp_path / "a", EMOJI)
-    for content in ('{"added_tokens": 3}', "[]", "{", '{"model": {"vocab": [1, 2]}}'):
+    for content in (
+        '{"added_tokens": 3}',
+        '{"model": {"vocab": [[]]}}',
+        "[]",
+        "{",
+        '{"model": {"vocab": [1, 2]}}',
+    ):
         (path / "tokenizer.json").write_text(content)
         assert without_template(found(path)) == UNSUITED
     (path / "adapter_config.json").write_text('{"modules_to_save": 5, "target_modules": 1}')

@@ -140,8 +140,12 @@ def _read(place: Path) -> Saved:
 def _adapter(place: Path) -> dict[str, Any]:
     """PEFT's description; lists that are none count as not given."""
     said = json_object(place / ADAPTER)
-    whole = said.get("modules_to_save")
-    return said | {"modules_to_save": whole if isinstance(whole, list) else None}
+    whole, kept = (said.get(name) for name in ("modules_to_save", "trainable_token_indices"))
+    rows = kept.values() if isinstance(kept, dict) else [kept]
+    return said | {
+        "modules_to_save": [*map(str, whole)] if isinstance(whole, list) else None,
+        "trainable_token_indices": kept if all(isinstance(row, list) for row in rows) else None,
+    }
 
 
 def _completed(saved: Saved) -> Mapping[str, Any]:
@@ -175,8 +179,11 @@ def _base(name: str, place: Path) -> Path | None:
     if not name:
         return None
     for folder in (Path(name).expanduser(), place / name):
-        if (folder / "config.json").is_file():
-            return folder
+        try:
+            if (folder / "config.json").is_file():
+                return folder
+        except OSError:  # a name that is too long for a path
+            return None
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
@@ -205,7 +212,8 @@ def _rows(folder: Path | None, config: Mapping[str, Any]) -> int | None:
         found = [shape[0] for name, shape in _held(path).items() if _TABLE.search(name)]
         if found:
             return found[0]
-    size = (config.get("text_config") or config).get("vocab_size")
+    inner = config.get("text_config")
+    size = (inner if isinstance(inner, dict) else config).get("vocab_size")
     return size if isinstance(size, int) else None
 
 

@@ -86,7 +86,7 @@ def read_tokens(folder: Path) -> Tokens | None:
     """Read the tokenizer in a folder; None where no file of one can be read."""
     try:
         return _read(folder)
-    except (KeyError, TypeError, ValueError, AttributeError, OSError):
+    except (LookupError, TypeError, ValueError, AttributeError, OSError):
         return None  # JSON, but not of a tokenizer
 
 
@@ -108,7 +108,7 @@ def _read(folder: Path) -> Tokens | None:
     for token, number in json_object(folder / "added_tokens.json").items():
         ids.setdefault(token, number)
         added.setdefault(token, False)
-    if not ids:
+    if not ids or not all(isinstance(t, str) and isinstance(n, int) for t, n in ids.items()):
         return None
     named, listed = _special(folder, config)
     return Tokens(
