@@ -185,6 +185,7 @@ def test_nan_is_a_value_and_other_words_are_said(tmp_path: Path) -> None:
     assert found.rows[0]["loss"] != found.rows[0]["loss"]
     assert list(found.odd) == ["5: abc"]
     assert any("1 個" in note and "abc" in note for note in found.notes)
+    assert rows(tmp_path, "step,epoch,loss\nnan,inf,1.5\n") == [{"loss": 1.5}]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ Shift_JIS, with commas, tabs or semicolons.
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -102,9 +103,9 @@ def of_table(
         for at, its in columns.items():
             cell = cells[at].strip() if at < len(cells) else ""
             value = _number(cell, decimal_comma=decimal_comma)
-            if value is not None:
+            if value is not None and (its not in ("step", "epoch") or math.isfinite(value)):
                 row[its] = value
-            elif cell.lower() not in _NOTHING:
+            elif value is None and cell.lower() not in _NOTHING:
                 odd.append(f"{number}: {excerpt(cell)}")
         if row:
             rows.append(row)
