@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 from kunren.nearest import nearest
 
@@ -52,6 +54,15 @@ def _guess(data: bytes) -> tuple[str, str]:
     if not readings:
         return data.decode("latin-1"), "?"
     return max(readings, key=lambda reading: len(_KANA.findall(reading[0])))
+
+
+def json_object(path: Path) -> dict[str, Any]:
+    """A JSON object that may lie there; empty where it does not or cannot be read."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def excerpt(text: str, limit: int = 30) -> str:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -9,9 +11,12 @@ from typing import Any
 import pytest
 
 from kunren.doctor import foreign
+from kunren.doctor.engine import BEFORE_TRAINING
+from kunren.doctor.evidence import EVIDENCE
 from kunren.doctor.look import look
 from kunren.errors import InputError
 from kunren.messages import use_language
+from kunren.records.layouts import read_entry
 
 HISTORY = [
     {"epoch": 1.0, "step": 100, "loss": 1.5, "learning_rate": 2e-5, "grad_norm": 1.0},
@@ -197,6 +202,15 @@ def test_an_empty_history_is_no_fault_of_ours(tmp_path: Path) -> None:
     assert all(rule["reason"].strip() for rule in look(path)["skipped"])
 
 
+def test_what_is_missing_is_named_in_words(tmp_path: Path) -> None:
+    path, names = state(tmp_path, HISTORY), {*EVIDENCE, *BEFORE_TRAINING}
+    for language in ("en", "ja"):
+        use_language(language)
+        for rule in look(path)["skipped"]:
+            words = re.findall(r"without (\w+)[.]|、(\w+?)がありません", rule["reason"])
+            assert not {word for pair in words for word in pair} & names, rule
+
+
 def test_rows_that_are_none_are_passed_over(tmp_path: Path) -> None:
     odd = ["text", None, {"loss": "1.5", "step": 5}, {"loss": True, "step": 6}, *HISTORY]
     assert found(state(tmp_path, odd)) == found(state(tmp_path / "b", HISTORY))
@@ -232,7 +246,7 @@ def test_majority_trap_is_seen_in_the_logged_metrics(tmp_path: Path) -> None:
         ("trainer_state.json", '{"balance": 1}', "doctor.no-history"),
         ("trainer_state.json", "[1, 2]", "doctor.no-history"),
         ("losses.csv", "名前,値\nあ,1\n", "doctor.no-loss-column"),
-        ("losses.csv", "", "doctor.no-loss-column"),
+        ("losses.csv", "", "doctor.empty-table"),
         ("model.bin", "x", "doctor.unknown-file"),
     ],
 )
@@ -326,6 +340,68 @@ def test_answers_that_seed_000_kept_are_looked_at(tmp_path: Path) -> None:
     (tmp_path / "predictions_sample.jsonl").write_text('{"text": 1}\n')
     with pytest.raises(InputError, match="predictions_sample"):
         look(tmp_path)
+
+
+JMOJI = Path(__file__).parents[1] / "records" / "jmoji"
+
+
+def test_all_that_seed_000_kept_is_used(tmp_path: Path) -> None:
+    path = Path(shutil.copytree(JMOJI / "v3_top100_20251212", tmp_path / "v3"))
+    course = foreign.read(path).course
+    assert (course.rows, course.evaluation_rows, course.last_epoch) == (1749, 219, 29)
+    assert course.stopped_early  # planned were 50 epochs, with a patience of 5
+    assert (course.best_step, course.kept_step) == (None, None)  # its summary.md is not there
+    assert course.settings["train.loss.label_smoothing"] == 0.1
+    assert "train.loss.focal_gamma" not in course.settings  # written, but not used
+    (path / "summary.md").write_text(
+        "# v3\n\n## Training Info\n- Best Checkpoint: /content/outputs/checkpoint-2640\n"
+        "- Final Eval Loss: 4.714391231536865\n"
+    )
+    course = foreign.read(path).course
+    assert (course.best_step, course.kept_step, course.judged_by) == (2640, 2640, "loss")
+    looked = look(path)
+    quiet = {rule["slug"] for rule in looked["quiet"]}
+    assert {"zero-scores", "short-input-errors", "focal-with-smoothing"} <= quiet
+    assert any("eval_metrics.json の指標 8 個" in note for note in looked["notes"])
+    scores = json.loads((path / "eval_metrics.json").read_text())
+    (path / "eval_metrics.json").write_text(json.dumps(scores | {"micro_f1": 0.0}))
+    assert "zero-scores" in found(path)
+
+
+def test_a_state_in_seed_000s_folder_serves_both_readers(tmp_path: Path) -> None:
+    path = Path(shutil.copytree(JMOJI / "v3_top100_20251212", tmp_path / "v3"))
+    (path / "train_log.csv").unlink()
+    state(path, HISTORY)
+    read = foreign.read(path)
+    assert [one.loss for one in read.course.evaluations] == [1.22, 1.24, 1.71]
+    assert read.course.settings["train.epochs"] == 50
+    assert {"tuned", "metrics"} <= set(read.told)
+    entry = read_entry(path)
+    assert entry.value("validation_loss") == 1.22
+    assert not entry.missing
+
+
+def test_answers_and_scores_without_any_log(tmp_path: Path) -> None:
+    path = Path(shutil.copytree(JMOJI / "v4_focal_top100_20251224", tmp_path / "v4"))
+    (path / "train_log.csv").unlink()
+    looked = look(path)
+    assert [f["slug"] for f in looked["findings"]] == ["soft-collapse"]
+    assert not {r["code"] for kind in ("quiet", "skipped") for r in looked[kind]} & {"T001", "T002"}
+
+
+def test_some_other_config_beside_a_log_is_no_fault(tmp_path: Path) -> None:
+    (tmp_path / "losses.csv").write_text("step,loss\n1,2.0\n2,1.5\n")
+    for content in ("model: {name: bert}\n", "just words", "a: [1"):
+        (tmp_path / "config.yaml").write_text(content)
+        assert len(foreign.read(tmp_path).course.loss) == 2
+
+
+def test_results_of_the_trainer_say_how_many_rows_there_were(tmp_path: Path) -> None:
+    state(tmp_path, HISTORY)
+    counts = {"eval_samples": 408, "train_samples": 3668, "eval_accuracy": 0.6}
+    (tmp_path / "all_results.json").write_text(json.dumps(counts))
+    course = foreign.read(tmp_path).course
+    assert (course.rows, course.evaluation_rows) == (3668, 408)
 
 
 def test_a_long_log_is_read_at_once(tmp_path: Path) -> None:

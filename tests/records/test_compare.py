@@ -13,8 +13,9 @@ from tests.records import handmade
 from kunren.config.schema import EvaluateConfig
 from kunren.errors import InputError
 from kunren.evaluation.score import evaluate
+from kunren.records.choose import front, recommend
 from kunren.records.compare import Group, compare_runs, differing_settings, percent_change
-from kunren.records.entry import Entry
+from kunren.records.entry import DIVERSITY, Entry
 from kunren.records.layouts import read_entry
 from kunren.records.pairing import differing_rows, pair, same_rows
 from kunren.tasks import Answers
@@ -177,6 +178,30 @@ def test_a_metric_computed_in_another_way_is_said(tmp_path: Path) -> None:
     changed = {**b.scores["jaccard"], "signature": "jaccard|v2|labels:5"}
     other = replace(b, scores={**b.scores, "jaccard": changed})
     assert any("計算のしかた" in w for w in one(compare_runs([a, other])).warnings)
+
+
+def test_diversity_of_the_old_program_is_not_compared_with_ours(tmp_path: Path) -> None:
+    frequent = handmade.LABELS[:5]
+    made = handmade.make(tmp_path, kind="set", most_frequent=frequent)
+    old = [read_entry(path) for path in sorted(JMOJI.glob("v*"))]
+    assert not one(compare_runs(old)).unlike
+    group = one(compare_runs([read_entry(made), *old]))
+    assert list(group.unlike) == [DIVERSITY]
+    assert any("repeated:each-time" in w and "repeated:once-an-answer" in w for w in group.warnings)
+    change = group.change(old[0].name, DIVERSITY)
+    assert change is not None
+    assert change.before is not None
+    assert change.after is not None
+    assert change.percent is None
+    jaccard = group.change(old[0].name, "jaccard")
+    assert jaccard is not None
+    assert jaccard.percent is not None
+    assert front(group) == []
+    chosen = {choice.purpose: choice for choice in recommend(group)}
+    assert chosen["accuracy"].run is not None
+    for purpose in ("diversity", "balance"):
+        assert chosen[purpose].run is None
+        assert "計算のしかた" in chosen[purpose].reasons[0]
 
 
 def test_baseline_and_metrics_can_be_chosen(tmp_path: Path) -> None:

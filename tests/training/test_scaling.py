@@ -1,12 +1,8 @@
 from __future__ import annotations
 
-import warnings
-
-import pytest
 import torch
 
-from kunren.errors import KunrenWarning
-from kunren.training.scaling import LossScale, autocast_fp16, warn_fp16
+from kunren.training.scaling import LossScale, autocast_fp16
 
 
 def test_the_scale_moves_as_that_of_torch() -> None:
@@ -45,11 +41,3 @@ def test_forwards_are_in_float16_only_within() -> None:
     with autocast_fp16(model, torch.device("cpu")):
         assert model(x).dtype == torch.float16
     assert model(x).dtype == torch.float32
-
-
-def test_new_embeddings_in_fp16_are_warned_of() -> None:
-    with pytest.warns(KunrenWarning, match="5222"):
-        warn_fp16(5222)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        warn_fp16(0)

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kunren.errors import InputError, Problem
+from kunren.records.trainer import STATE
 from kunren.types import Where
-
-STATE = "trainer_state.json"
 
 DEPTH = 3
 """Folders below the one that was named in which a state is looked for."""

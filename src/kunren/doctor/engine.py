@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from kunren.doctor.course import Course
-from kunren.doctor.evidence import EVIDENCE, Evaluated, Finding, Missing
-from kunren.doctor.others import told_by_answers
+from kunren.doctor.evidence import EVIDENCE, Finding, Missing
 from kunren.doctor.table import RULES, Rule
 from kunren.messages import catalogue, text
 from kunren.records import files
@@ -24,6 +23,9 @@ BEFORE = "check.json"
 
 _ORDER = ("critical", "warning", "info")
 _SETTLED = ("findings", "quiet", "ignored")
+
+BEFORE_TRAINING = ("vocabulary", "ends", "template")
+"""Evidence of rules that another tool's files can answer too, in another way."""
 
 _FINISHED = State("finished", "", "", "", 0)
 """How far a run is of which nothing says so: no guard stopped it."""
@@ -46,12 +48,14 @@ class Evidence:
         return cls({name: partial(source, facts) for name, source in EVIDENCE.items()})
 
     @classmethod
-    def of_foreign(cls, course: Course, sets: Sequence[Evaluated] = ()) -> Evidence:
+    def of_foreign(
+        cls, course: Course | None, told: Mapping[str, Callable[[], Any]] | None = None
+    ) -> Evidence:
         """What is known of a run that another tool made; all else that ours have is missing.
 
         Args:
-            course: of its training.
-            sets: answers that are sets of labels, where some were kept.
+            course: of its training; None: nothing was logged.
+            told: other evidence, by name.
         """
 
         def lacking(name: str) -> None:
@@ -59,9 +63,10 @@ class Evidence:
             raise Missing("foreign", name=text(f"doctor.what-{name}") if known else name)
 
         return cls(
-            {name: partial(lacking, name) for name in EVIDENCE}
-            | {"course": lambda: course, "state": lambda: _FINISHED}
-            | (told_by_answers("set", [each.row for each in sets], {}) if sets else {})
+            {name: partial(lacking, name) for name in (*EVIDENCE, *BEFORE_TRAINING, "saved")}
+            | {"state": lambda: _FINISHED}
+            | ({} if course is None else {"course": lambda: course})
+            | dict(told or {})
         )
 
     def without(self, *names: str) -> Evidence:

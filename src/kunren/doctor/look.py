@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kunren.doctor import below, foreign
 from kunren.doctor.engine import Evidence, examine
-from kunren.doctor.table import BY_SLUG, OUTPUT, TRAINING
+from kunren.doctor.table import BY_SLUG, OUTPUT, TRAINING, Rule
 from kunren.errors import InputError, Problem
 from kunren.messages import text
 from kunren.nearest import nearest
 from kunren.records.facts import read_facts
 
+SAVED = (
+    "vocabulary-mismatch", "pad-is-eos", "untrained-tokens", "unsaved-tokens", "no-chat-template",
+)  # fmt: skip
+"""Rules that the files of a saved model can answer."""
+
+SETTINGS = ("focal-with-smoothing",)
+"""Rules that settings alone can answer."""
+
 
 def look(path: Path, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> dict[str, Any]:
-    """Look at a run folder, a ``trainer_state.json``, a folder with one, or a CSV of losses.
+    """Look at a run folder of ours, or at what another tool left (see ``doctor.foreign``).
 
     Args:
         path: the run.
@@ -38,12 +46,22 @@ def look(path: Path, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> 
         settings = dict((facts.config or {}).get("doctor") or {})
     else:
         read = foreign.read(below.run_in(path))
-        evidence = Evidence.of_foreign(read.course, read.sets)
+        evidence = Evidence.of_foreign(read.course if read.logged else None, read.told)
         notes += read.notes
+        if not select:
+            logged = TRAINING if read.logged else ()
+            answered = OUTPUT if read.logged or "tuned" in read.told else ()
+            rules = [*_of_files(read.told), *logged, *answered]
         settings = {}
     reason = text("doctor.ignored-by-option")
     settings["ignore"] = {**(settings.get("ignore") or {}), **dict.fromkeys(ignore, reason)}
     return {**examine(evidence, settings, rules), "notes": notes}
+
+
+def _of_files(told: Mapping[str, object]) -> list[Rule]:
+    """The rules on models and settings that another tool's files can answer, if they are there."""
+    slugs = [*(SAVED if "saved" in told else ()), *(SETTINGS if "config" in told else ())]
+    return [BY_SLUG[slug] for slug in slugs]
 
 
 def _known(slugs: Sequence[str]) -> None:

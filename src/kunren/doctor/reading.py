@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from kunren.types import AnyExample, Example, LabelExample, PairExample
 
@@ -103,6 +104,42 @@ class Weights:
     embeddings: int
     moving: int | None
     pretrained: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A model or adapter that another tool saved, as its files tell.
+
+    Attributes:
+        adapter: PEFT's own description; None: it is a whole model.
+        base: what the adapter was trained on.
+        rows: embeddings of the model, of an adapter those of the model below; None: not known.
+        tables: embeddings that an adapter's weights hold whole: name → rows; None: not known.
+        moved: whether the weights of an adapter say that its embeddings were trained.
+        tokens: one more than the highest id of the tokenizer; None: not known.
+        needed: tokens without an embedding that will be used.
+        new: tokens that the model below does not have; None: it cannot be said.
+        ends: None: it writes nothing, or the tokenizer does not tell.
+        template: whether a causal model's tokenizer has a chat template; None: it is no such model.
+    """
+
+    adapter: Mapping[str, Any] | None = None
+    base: str = ""
+    rows: int | None = None
+    tables: Mapping[str, int] | None = None
+    moved: bool = False
+    tokens: int | None = None
+    needed: tuple[str, ...] = ()
+    new: tuple[str, ...] | None = None
+    ends: Ends | None = None
+    template: bool | None = None
+
+    @property
+    def trains_rows(self) -> bool:
+        """Whether an adapter's training moved embeddings."""
+        said = self.adapter or {}
+        whole = any("embed" in n or n == "shared" for n in said.get("modules_to_save") or ())
+        return self.moved or whole or bool(said.get("trainable_token_indices"))
 
 
 def length(example: AnyExample) -> int:

@@ -125,6 +125,22 @@ def outline(folder: Path, model: ModelConfig, labels: Sequence[str], multi_label
     return Outline(family, cast("Loaded", loaded), template, sizes)
 
 
+def shapes(path: Path) -> dict[str, list[int]]:
+    """Name → shape of the tensors in a file of safetensors.
+
+    From its header alone: eight bytes with their length, then JSON of names and shapes.
+
+    Raises:
+        OSError, ValueError, struct.error: it is no such file.
+    """
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        if length > path.stat().st_size:
+            raise ValueError(length)
+        header: dict[str, Any] = json.loads(file.read(length))
+    return {name: said["shape"] for name, said in header.items() if name != "__metadata__"}
+
+
 def trains_embeddings(tuning: TuningConfig, new_tokens: Sequence[int], pretrained: bool) -> bool:
     """Whether full tuning moves the token embeddings.
 
@@ -153,20 +169,15 @@ def _optional(path: Path) -> dict[str, Any]:
 
 
 def _sizes(folder: Path) -> Sizes | None:
-    """From the headers alone: eight bytes with their length, then JSON of names and shapes."""
-    shapes: dict[str, list[int]] = {}
+    tensors: dict[str, list[int]] = {}
     for path in sorted(folder.glob("*.safetensors")):
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            header: dict[str, Any] = json.loads(file.read(length))
-        header.pop("__metadata__", None)
-        shapes |= {name: tensor["shape"] for name, tensor in header.items()}
-    found = [shape for name, shape in shapes.items() if name.endswith(_EMBEDDINGS)]
+        tensors |= shapes(path)
+    found = [shape for name, shape in tensors.items() if name.endswith(_EMBEDDINGS)]
     if not found:
         return None
-    tables = found[:1] + [s for name, s in shapes.items() if name.endswith(_OUTPUTS)]
+    tables = found[:1] + [s for name, s in tensors.items() if name.endswith(_OUTPUTS)]
     return Sizes(
-        total=sum(prod(shape) for shape in shapes.values()),
+        total=sum(prod(shape) for shape in tensors.values()),
         rows=found[0][0],
         embeddings=sum(prod(shape) for shape in tables),
     )

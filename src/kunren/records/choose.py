@@ -66,8 +66,10 @@ class Placed:
 
 
 def placed(group: Group) -> list[Placed]:
-    """The runs that have both numbers."""
+    """The runs that have both numbers; none where one is not computed alike in all runs."""
     first, second = axes(group)
+    if {first, second} & set(group.unlike):
+        return []
     return [
         Placed(entry, x, y)
         for entry in group.entries
@@ -107,7 +109,7 @@ def _diversity(group: Group) -> Choice:
 def _highest(group: Group, purpose: Purpose, metric: str) -> Choice:
     """The run with the highest value; of equals the one that is right more often."""
     scored = [e for e in group.entries if e.value(metric) is not None]
-    if len(scored) < 2:
+    if len(scored) < 2 or metric in group.unlike:
         return _none(group, purpose, [metric])
     best, second, *_ = sorted(
         scored, key=lambda e: (known(e, metric), known(e, group.primary)), reverse=True
@@ -199,8 +201,12 @@ def known(entry: Entry, metric: str) -> float:
 
 
 def _none(group: Group, purpose: Purpose, metrics: Sequence[str]) -> Choice:
-    """No choice: fewer than two runs have the numbers that it takes."""
-    reasons = []
+    """No choice: fewer than two runs have the numbers that it takes, or they are not alike."""
+    reasons = [
+        text("compare.computed-unlike", metric=in_sentence(metric))
+        for metric in metrics
+        if metric in group.unlike
+    ]
     for metric in metrics:
         lacking = [e.name for e in group.entries if e.value(metric) is None]
         if len(lacking) == len(group.entries):

@@ -14,6 +14,7 @@ from kunren.nearest import nearest
 from kunren.records.entry import DIVERSITY, SPEED, VALIDATION_LOSS, Entry
 from kunren.records.foreign import METRICS as FOREIGN_NAMES
 from kunren.records.pairing import Rows, pair, same_rows
+from kunren.records.said import name_of
 from kunren.tasks import Answers
 from kunren.types import Paired
 
@@ -41,7 +42,8 @@ class Change:
         metric: by what.
         before: the baseline run's value.
         after: the run's value.
-        percent: the change in percent of ``before``; None where that is 0, or a value is missing.
+        percent: the change in percent of ``before``; None where that is 0, a value is missing, or
+            the two were not computed in the same way.
         paired: the paired test; None: there is none.
         rows: how the test rows relate, which says why there is no paired test.
     """
@@ -67,6 +69,7 @@ class Group:
         changes: of every other run and metric.
         settings: key → its value in each run, where not all are the same.
         warnings: what makes values not comparable, in words.
+        unlike: metrics that are not computed in the same way in all runs.
     """
 
     answers: Answers
@@ -76,6 +79,7 @@ class Group:
     changes: Sequence[Change]
     settings: Mapping[str, Sequence[Any]]
     warnings: Sequence[str]
+    unlike: Sequence[str] = ()
 
     @property
     def primary(self) -> str:
@@ -146,6 +150,7 @@ def _group(entries: Sequence[Entry], baseline: Entry, wanted: Sequence[str]) -> 
         changes=changes(baseline, others, known),
         settings=differing_settings(entries),
         warnings=_warnings(entries, baseline),
+        unlike=list(_unlike(entries)),
     )
 
 
@@ -156,6 +161,7 @@ def changes(baseline: Entry, others: Sequence[Entry], metrics: Sequence[str]) ->
         other.name: pair(other, baseline, metrics) if rows[other.name] == "same" else {}
         for other in others
     }
+    unlike = {other.name: _unlike([baseline, other]) for other in others}
     corrected: dict[str, dict[str, Paired]] = {}
     for metric in metrics:
         found = {name: made[metric] for name, made in tests.items() if metric in made}
@@ -167,7 +173,7 @@ def changes(baseline: Entry, others: Sequence[Entry], metrics: Sequence[str]) ->
             metric=metric,
             before=(before := baseline.value(metric)),
             after=(after := other.value(metric)),
-            percent=percent_change(before, after),
+            percent=None if metric in unlike[other.name] else percent_change(before, after),
             paired=corrected[metric].get(other.name),
             rows=rows[other.name],
         )
@@ -227,19 +233,28 @@ def _loss_settings(entries: Sequence[Entry]) -> list[str]:
 
 
 def _signatures(entries: Sequence[Entry]) -> list[str]:
-    """Metrics that are not computed in the same way in all runs that say how."""
-    unlike = []
+    """What is said of the metrics that are not computed in the same way in all runs."""
+    ways = [
+        text("compare.signature", metric=name_of(metric), ways=" / ".join(signatures))
+        for metric, signatures in _unlike(entries).items()
+    ]
+    said = text("record.list").join(ways)
+    return [text("compare.signatures-differ", metrics=said)] if ways else []
+
+
+def _unlike(entries: Sequence[Entry]) -> dict[str, list[str]]:
+    """Metric → how it is computed in the runs that say so, where that is not always the same."""
+    found = {}
     for metric in dict.fromkeys(name for entry in entries for name in entry.scores):
-        said = {
+        said = dict.fromkeys(
             "|".join(part for part in signature.split("|") if not _size(part))
             for entry in entries
-            if (signature := entry.scores.get(metric, {}).get("signature"))
-        }
+            if entry.value(metric) is not None
+            and (signature := entry.scores[metric].get("signature"))
+        )
         if len(said) > 1:
-            unlike.append(metric)
-    if not unlike:
-        return []
-    return [text("compare.signatures-differ", metrics=text("record.list").join(unlike))]
+            found[metric] = list(said)
+    return found
 
 
 def _size(part: str) -> bool:

@@ -1,28 +1,26 @@
-"""Run folders that other programs wrote.
+"""Run folders of the program of seed 000's author, for sets of emoji.
 
-The one known so far is that of seed 000's author, for sets of emoji: ``config.yaml`` with flat
-keys, ``eval_metrics.json`` with a number a key, ``train_log.csv``, twenty rows of predictions.
-What such a folder does not say is missing here too; nothing is guessed.
+They hold ``config.yaml`` with flat keys, ``eval_metrics.json`` with a number a key,
+``train_log.csv``, twenty rows of predictions and ``summary.md``. Both the comparison and the doctor
+read them here. What such a folder does not say is missing here too; nothing is guessed.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from kunren.data.emoji import is_emoji, split_emoji
 from kunren.errors import InputError, Problem
-from kunren.evaluation.metric import answer_key
-from kunren.evaluation.score import judge
 from kunren.messages import text
-from kunren.records import files, trainlog
+from kunren.records import files, losses_csv, sample, trainer, trainlog
 from kunren.records.entry import DIVERSITY, VALIDATION_LOSS, Entry, measured
-from kunren.records.predictions import Answer, Predicted
-from kunren.types import Item, Message, Prediction, Where
+from kunren.types import Where
 
 METRICS: Mapping[str, str] = {
     "avg_jaccard": "jaccard",
@@ -60,6 +58,13 @@ ROWS: Mapping[str, str] = {
     "total_samples": "all",
 }
 
+MARKS: Sequence[Sequence[str]] = (
+    ("eval_metrics.json",),
+    ("config.yaml", "train_log.csv"),
+    ("config.yaml", "predictions_sample.jsonl"),
+)
+"""One of these sets of files is there."""
+
 _NO_SETTING = {
     "experiment_name", "experiment_type", "timestamp", "gpu_name", "logging_steps", "unique_emojis",
     "use_focal_loss", "use_top100_filter", *ROWS,
@@ -67,72 +72,165 @@ _NO_SETTING = {
 
 _KEYS = {*SETTINGS, *ROWS}
 
-SAMPLE = "predictions_sample.jsonl"
+_SIGNATURES: Mapping[str, str] = {
+    DIVERSITY: "diversity|jmoji|outside:5-most-frequent|repeated:each-time",
+}
+"""How it computes what goes by the name of a metric of ours and is computed differently. Of 424
+answers with five emoji each it counts 2,088 labels; each once, there are far fewer."""
 
-_AGREES = 1e-6
-"""How far a stored Jaccard may be from ours and be the same number, written shorter."""
+CONFIG = "config.yaml"
+SCORES = "eval_metrics.json"
+SUMMARY = "summary.md"
 
-_NAMED = 10
-"""Rows that a warning names."""
+_KEPT = re.compile(r"- Best Checkpoint: .*checkpoint-(\d+)/?")
+_FINAL = re.compile(r"- Final Eval Loss: (\S+)")
 
 
-def read_flat(folder: Path) -> Entry:
-    """A run folder of seed 000's layout.
+@dataclass(frozen=True, slots=True)
+class Flat:
+    """What such a folder says.
+
+    Attributes:
+        path: the folder.
+        config: ``config.yaml`` as it is; None: there is none.
+        scores: metric → its score, under our names; None: there are none.
+        log: rows under the Trainer's names; None: there is no log.
+        notes: how the log was read, in the user's language.
+        odd: cells of the log that are no numbers.
+        sample: answers; None: there are none.
+        best_step: of the checkpoint that was recorded as the best.
+        final_loss: evaluation loss of the weights that were kept.
+        settings: dotted key → value, under our keys where they mean the same.
+    """
+
+    path: Path
+    config: Mapping[str, Any] | None = None
+    scores: Mapping[str, Mapping[str, Any]] | None = None
+    log: Sequence[Mapping[str, float]] | None = None
+    notes: Sequence[str] = ()
+    odd: Sequence[str] = ()
+    sample: sample.Sample | None = None
+    best_step: float | None = None
+    final_loss: float | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def known(self) -> bool:
+        """Whether config or scores have a name that only this program gives them."""
+        return bool(_KEYS & set(self.config or {}) or self.scores)
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Our name of a split → its rows; "all" for their sum."""
+        return {ours: n for its, ours in ROWS.items() if (n := self.count(its))}
+
+    def count(self, key: str) -> int | None:
+        """A whole number of the config."""
+        value = (self.config or {}).get(key)
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def is_flat(folder: Path) -> bool:
+    """Whether a folder may have this layout, by the names of its files."""
+    return any(all((folder / name).is_file() for name in names) for names in MARKS)
+
+
+def read(folder: Path) -> Flat:
+    """All that such a folder says.
 
     Raises:
-        InputError: a file of it is broken (all of them are named), or it is of no known layout.
+        InputError: a file of it is broken (all of them are named).
     """
     problems: list[Problem] = []
 
-    def read(name: str, reader: Callable[[Path], Any]) -> Any:
+    def tried(name: str, reader: Callable[[Path], Any]) -> Any:
         path = folder / name
         if not path.is_file():
             return None
         try:
             return reader(path)
+        except InputError as error:
+            detail = " ".join(text(one.code, **one.fields) for one in error.problems)
         except (ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
             detail = " ".join(f"{type(error).__name__}: {error}".split())
-            problems.append(Problem("record.broken-file", Where(str(path)), {"detail": detail}))
-            return None
+        problems.append(Problem("record.broken-file", Where(str(path)), {"detail": detail}))
+        return None
 
-    config = read("config.yaml", _read_config)
-    scores = read("eval_metrics.json", _read_metrics)
-    log = read(trainlog.NAME, trainlog.read_log)
-    sample = read(SAMPLE, _read_sample)
+    config = tried(CONFIG, _read_config)
+    scores = tried(SCORES, _read_metrics)
+    losses = tried(trainlog.NAME, losses_csv.read)
+    answers = tried(sample.NAME, sample.read)
+    best_step, final_loss = tried(SUMMARY, _read_summary) or (None, None)
     if problems:
         raise InputError(problems)
-    if not (config and _KEYS & set(config)) and not (scores and set(scores)):
+    log = None if losses is None else losses.rows
+    if log is None and (state := trainer.newest(folder)) is not None:
+        log = [{k: v for k, v in row.items() if _is_number(v)} for row in state.rows]
+    return Flat(
+        path=folder,
+        config=config,
+        scores=scores,
+        log=log,
+        notes=() if losses is None else losses.notes,
+        odd=() if losses is None else losses.odd,
+        sample=answers,
+        best_step=best_step,
+        final_loss=final_loss,
+        settings=_settings(config or {}),
+    )
+
+
+def read_flat(folder: Path) -> Entry:
+    """A run folder of seed 000's layout, for a comparison.
+
+    Raises:
+        InputError: a file of it is broken (all of them are named), or it is of no known layout.
+    """
+    flat = read(folder)
+    if flat.odd:
+        where = Where(str(folder / trainlog.NAME))
+        raise InputError(Problem("record.broken-file", where, {"detail": flat.odd[0]}))
+    if not flat.known:
         raise InputError(Problem("compare.unknown-layout", Where(str(folder))))
-    rows, warnings, checks = sample or ((), (), ())
+    answers = flat.sample or sample.Sample()
     parts = {
-        "config.yaml": config,
-        "eval_metrics.json": scores,
-        "train_log.csv": log,
-        SAMPLE: sample,
+        CONFIG: flat.config,
+        SCORES: flat.scores,
+        trainlog.NAME: flat.log,
+        sample.NAME: flat.sample,
     }
     lacking = [name for name, content in parts.items() if content is None]
-    config = config or {}
-    epochs = trainlog.by_epoch(log or ())
-    kept = trainlog.best_epoch(epochs, "loss")
-    found = dict(scores or {})
+    found = dict(flat.scores or {})
+    kept = _kept_loss(flat)
     if kept is not None:
-        losses = {epoch.number: epoch.evaluation.get("eval_loss") for epoch in epochs}
-        found[VALIDATION_LOSS] = measured(losses[kept])
+        found[VALIDATION_LOSS] = measured(kept)
     return Entry(
         name=folder.resolve().name,
         layout="jmoji",
         answers="set",
-        settings=_settings(config),
-        rows={ours: count for its, ours in ROWS.items() if (count := _count(config, its))},
-        label_count=_count(config, "unique_emojis"),
+        settings=flat.settings,
+        rows=flat.rows,
+        label_count=flat.count("unique_emojis"),
         scores=found,
         primary="jaccard",
-        items=rows,
-        machine=config.get("gpu_name"),
+        items=answers.rows,
+        machine=(flat.config or {}).get("gpu_name"),
         missing=tuple(text("compare.lacks-file", file=name) for name in lacking),
-        warnings=tuple(warnings),
-        checks=tuple(checks),
+        warnings=tuple(answers.warnings),
+        checks=tuple(answers.checks),
     )
+
+
+def _kept_loss(flat: Flat) -> float | None:
+    """The evaluation loss of the kept weights: the least that is logged, or what was noted."""
+    epochs = trainlog.by_epoch(flat.log or ())
+    kept = trainlog.best_epoch(epochs, "loss")
+    losses = {epoch.number: epoch.evaluation.get("eval_loss") for epoch in epochs}
+    return flat.final_loss if kept is None else losses[kept]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -140,6 +238,20 @@ def _read_config(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise TypeError(text("compare.not-a-mapping"))
     return content
+
+
+def _read_summary(path: Path) -> tuple[float | None, float | None]:
+    """The step of the best checkpoint and the loss of its weights."""
+    step = loss = None
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if named := _KEPT.fullmatch(line.strip()):
+            step = float(named.group(1))
+        elif named := _FINAL.fullmatch(line.strip()):
+            try:
+                loss = float(named.group(1))
+            except ValueError:
+                continue
+    return step, loss
 
 
 def _read_metrics(path: Path) -> dict[str, dict[str, Any]]:
@@ -157,13 +269,9 @@ def _read_metrics(path: Path) -> dict[str, dict[str, Any]]:
             raise TypeError(f"{its}: {value!r}")
         known = value is not None and math.isfinite(value)
         reason = text("compare.no-stored-interval" if known else "compare.no-stored-value")
-        found[ours] = measured(value if known else None, reason, scored)
+        score = measured(value if known else None, reason, scored)
+        found[ours] = score | {"signature": _SIGNATURES.get(ours)}
     return found
-
-
-def _count(config: Mapping[str, Any], key: str) -> int | None:
-    value = config.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -186,71 +294,3 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
 def _plain(value: object) -> object:
     """A value that JSON can hold; a date of YAML becomes text."""
     return value if isinstance(value, bool | int | float | str | None) else str(value)
-
-
-def _read_sample(path: Path) -> tuple[list[Predicted], list[str], list[str]]:
-    """The sample with our own Jaccard a row; where the stored one is another, where the same."""
-    lines = files.read_jsonl(path)
-    items, said = [], []
-    for number, line in enumerate(lines, start=1):
-        name, gold = f"{SAMPLE}:{number}", tuple(_labels(line["gold"]))
-        items.append(Item(name, name, (Message("user", line["text"]),), line["gold"], gold))
-        said.append(Prediction(name, tuple(_labels(line["pred"])), generated=line["pred"]))
-    seen = dict.fromkeys(label for i in items for label in i.labels)
-    seen |= dict.fromkeys(label for p in said for label in p.labels or ())
-    judged = judge("set", items, said, _apart(seen))
-    rows = [
-        Predicted(
-            id=item.id,
-            row_id=item.row_id,
-            text=item.text,
-            gold=item.answer,
-            gold_labels=item.labels,
-            systems={
-                "tuned": Answer(
-                    labels=answer.labels,
-                    generated=answer.generated,
-                    correct=judged[item.id].correct,
-                    score=judged[item.id].score,
-                )
-            },
-        )
-        for item, answer in zip(items, said, strict=True)
-    ]
-    other, unstored = _compared(lines, rows)
-    warnings = []
-    if other:
-        named = text("record.list").join(map(str, other[:_NAMED]))
-        named += "…" if len(other) > _NAMED else ""
-        fields = {"file": SAMPLE, "count": len(other), "lines": named}
-        warnings.append(text("compare.jaccard-differs", **fields))
-    if unstored:
-        warnings.append(text("compare.jaccard-unstored", file=SAMPLE, count=unstored))
-    agreeing = len(rows) - len(other) - unstored
-    checks = [text("compare.jaccard-agrees", file=SAMPLE, count=agreeing)] if agreeing else []
-    return rows, warnings, checks
-
-
-def _compared(
-    lines: Sequence[Mapping[str, Any]], rows: Sequence[Predicted]
-) -> tuple[list[int], int]:
-    """Numbers of the lines whose stored Jaccard is not ours, and how many lines have none."""
-    stored = [line.get("jaccard") for line in lines]
-    ours = [row.systems["tuned"].score for row in rows]
-    other = [
-        number
-        for number, (a, b) in enumerate(zip(stored, ours, strict=True), start=1)
-        if a is not None and (b is None or not abs(a - b) <= _AGREES)
-    ]
-    return other, stored.count(None)
-
-
-def _labels(said: str) -> list[str]:
-    """The labels of a row, each once: emoji however they are joined, else words."""
-    pieces = split_emoji(said)
-    return list(dict.fromkeys(pieces if all(map(is_emoji, pieces)) else said.split()))
-
-
-def _apart(seen: Mapping[str, None]) -> list[str]:
-    """Labels that are different answers: an emoji with and without its selector is one."""
-    return list({answer_key(label): label for label in seen}.values())

@@ -14,7 +14,7 @@ from kunren.errors import InputError, Problem
 from kunren.nearest import nearest
 from kunren.records.entry import Entry
 from kunren.records.folder import STATUS_FILE
-from kunren.records.foreign import read_flat
+from kunren.records.foreign import MARKS, read_flat
 from kunren.records.own import read_own
 from kunren.types import Where
 
@@ -40,15 +40,7 @@ class Layout:
 
 LAYOUTS: Sequence[Layout] = (
     Layout("kunren", ((STATUS_FILE,),), read_own),
-    Layout(
-        "jmoji",
-        (
-            ("eval_metrics.json",),
-            ("config.yaml", "train_log.csv"),
-            ("config.yaml", "predictions_sample.jsonl"),
-        ),
-        read_flat,
-    ),
+    Layout("jmoji", MARKS, read_flat),
 )
 """In the order in which they are tried."""
 

@@ -45,7 +45,7 @@ def _leader(group: Group) -> Iterator[str]:
     """The best run against the baseline run."""
     metric, baseline = group.primary, group.baseline
     scored = [e for e in group.entries if e.value(metric) is not None]
-    if len(scored) < 2 or baseline.value(metric) is None:
+    if len(scored) < 2 or baseline.value(metric) is None or metric in group.unlike:
         return
     best = max(scored, key=lambda e: known(e, metric))
     fields = {"metric": in_sentence(metric), "run": best.name, "value": said_value(best, metric)}

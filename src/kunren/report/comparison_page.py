@@ -155,6 +155,7 @@ def _group(group: Group) -> dict[str, Any]:
         "answers": group.answers,
         "baseline": group.baseline.name,
         "metrics": list(group.metrics),
+        "computed_unlike": list(group.unlike),
         "runs": [_run(entry) for entry in group.entries],
         "differing_settings": dict(group.settings),
         "changes": [asdict(change) for change in group.changes],

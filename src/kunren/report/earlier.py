@@ -18,7 +18,7 @@ from kunren.records.said import (
     said_value,
     said_verdict,
 )
-from kunren.report.comparison import change_table
+from kunren.report.comparison_tables import change_table
 from kunren.report.format import Table, clip
 
 _MOST_SETTINGS = 12
@@ -86,7 +86,9 @@ def _table(group: Group, before: Entry, now: Entry) -> Table | None:
     names = [n for n in SHOWN[group.answers] if n in group.metrics]
     both = [n for n in names if before.value(n) is not None and now.value(n) is not None]
     made = changes(before, [now], both)
-    return change_table(made, [now], before, named=False) if made else None
+    if not made:
+        return None
+    return change_table(made, [now], before, named=False, unlike=group.unlike)
 
 
 def _settings(before: Entry, now: Entry) -> str:

@@ -6,7 +6,6 @@ autocast knows.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -15,9 +14,6 @@ from typing import Any
 
 import torch
 from torch import nn
-
-from kunren.errors import KunrenWarning
-from kunren.messages import text
 
 _GROWTH_INTERVAL = 2000
 _MOST_SKIPS = 20
@@ -90,14 +86,3 @@ def autocast_fp16(model: nn.Module, device: torch.device) -> Iterator[None]:
             del model.forward
         else:
             model.forward = before
-
-
-def warn_fp16(new_tokens: int) -> None:
-    """Warn of float16 together with new embeddings: their gradients are the first to overflow.
-
-    Args:
-        new_tokens: how many tokens were added to the vocabulary; with 0 nothing is said.
-    """
-    if new_tokens:
-        said = text("train.fp16-new-embeddings", count=new_tokens)
-        warnings.warn(said, KunrenWarning, stacklevel=2)

@@ -16,7 +16,8 @@ def untrained_tokens(config: Mapping[str, Any], added: int) -> Finding | None:
 
     何を見るか:
         `model.add_tokens` でトークンを足したのに、`tuning.train_embeddings: false` でその埋め込みを
-        動かさない設定かどうか。
+        動かさない設定かどうか。他の道具が保存したアダプタでは、元のモデルにないトークンの埋め込みが、
+        入っているのに学習の対象になっていないか。
 
     なぜ問題か:
         新しいトークンは、元の表記の平均から始まるだけで、区別を学べません。学習した行と
@@ -31,7 +32,8 @@ def untrained_tokens(config: Mapping[str, Any], added: int) -> Finding | None:
 
     What it sees:
         Tokens are added (`model.add_tokens`), and `tuning.train_embeddings: false` keeps their
-        embeddings from moving.
+        embeddings from moving. Of an adapter that another tool saved: whether it holds embeddings
+        of tokens that its base does not have, and did not train them.
 
     Why it matters:
         A new token only begins as the mean of its former pieces, and cannot learn to differ from
@@ -58,7 +60,8 @@ def unsaved_tokens(adapter: Mapping[str, Any], added: int) -> Finding | None:
 
     何を見るか:
         保存した `adapter_config.json` の `trainable_token_indices` と `modules_to_save` に、足した
-        トークンの埋め込みが入っているか。
+        トークンの埋め込みが入っているか。他の道具が保存したアダプタでは、重みのファイルに
+        入っている埋め込みと、元のモデルにないトークンの数も見ます。
 
     なぜ問題か:
         読み込み直すと、足したトークンの埋め込みが初期値か乱数に戻ります。学習中の評価はよいのに、
@@ -73,7 +76,8 @@ def unsaved_tokens(adapter: Mapping[str, Any], added: int) -> Finding | None:
 
     What it sees:
         Whether `trainable_token_indices` or `modules_to_save` of the saved `adapter_config.json`
-        hold the embeddings of the added tokens.
+        hold the embeddings of the added tokens. Of an adapter that another tool saved, also which
+        embeddings its weights hold, and how many tokens its base does not have.
 
     Why it matters:
         Loaded again, the new embeddings are what they began as, or random: good while training,

@@ -24,7 +24,7 @@ def no_chat_template(template: Template) -> Finding | None:
     モデルに対話の書式 (chat template) がありません。
 
     何を見るか:
-        causal のモデルの `chat_template`。
+        causal のモデルの `chat_template`。他の道具が保存したものでは、保存したトークナイザの設定。
 
     なぜ問題か:
         書式がないのは、指示に従う訓練を受けていない素のモデルの印です。学習前の答えは悪くて
@@ -39,7 +39,7 @@ def no_chat_template(template: Template) -> Finding | None:
         それと比べてください。
 
     What it sees:
-        The `chat_template` of a causal model.
+        The `chat_template` of a causal model, also in the tokenizer that another tool saved.
 
     Why it matters:
         A model without one was never trained to follow instructions. Its answers before tuning are

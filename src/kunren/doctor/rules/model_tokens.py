@@ -25,6 +25,7 @@ def vocabulary_mismatch(vocabulary: Vocabulary) -> Finding | None:
     何を見るか:
         トークナイザの番号のうち、モデルの埋め込みに行がないもの。特別なトークン、対話の書式、
         データの文に現れるものだけを数えます。名前だけで使われない番号は問題にしません。
+        他の道具が保存したモデルとアダプタでは、保存したトークナイザと、埋め込みの行数を見ます。
 
     なぜ問題か:
         その番号が来たところで学習が止まるか、でたらめな値を読みます。アダプタを別の語彙で
@@ -42,7 +43,8 @@ def vocabulary_mismatch(vocabulary: Vocabulary) -> Finding | None:
 
     What it sees:
         Ids of the tokenizer without a row in the model's embeddings, where they are special, part
-        of the chat template, or occur in the rows. Ids that are named and never used pass.
+        of the chat template, or occur in the rows. Ids that are named and never used pass. Of a
+        model or adapter that another tool saved: its saved tokenizer and its rows of embeddings.
 
     Why it matters:
         Where such an id comes, training breaks off or reads nonsense; and an adapter that was
@@ -272,7 +274,8 @@ def pad_is_eos(ends: Ends) -> Finding | None:
     詰め物と文末が同じトークンです。
 
     何を見るか:
-        `pad_token` の番号が、答えを終わらせるトークンの番号と同じかどうか。
+        `pad_token` の番号が、答えを終わらせるトークンの番号と同じかどうか。他の道具が保存した
+        モデルでは、保存したトークナイザと生成の設定から読みます。
 
     なぜ問題か:
         「`<pad>` の番号を損失から除く」作りの道具では、答えの終わりも一緒に除かれ、書き終えない
@@ -287,7 +290,8 @@ def pad_is_eos(ends: Ends) -> Finding | None:
         トークンを `pad_token` にしてください。
 
     What it sees:
-        Whether `pad_token` is one of the tokens that end an answer.
+        Whether `pad_token` is one of the tokens that end an answer. Of a model that another tool
+        saved, its tokenizer and generation config tell.
 
     Why it matters:
         Tools that leave out labels by the id of `<pad>` leave out the end of the answer too, and
