@@ -55,13 +55,13 @@ def _work(options: argparse.Namespace) -> None:
         measured.append((case, outcome))
         where = f"[{number}/{len(cases)}] {case.name}: {outcome.seconds:.1f} s"
         print(where, file=sys.stderr, flush=True)
-    told = table.markdown(measured)
-    print(told)
-    if options.output:
-        options.output.mkdir(parents=True, exist_ok=True)
-        (options.output / "results.md").write_text(told, encoding="utf-8")
-        found = json.dumps(table.as_json(measured), ensure_ascii=False, indent=2)
-        (options.output / "results.json").write_text(found + "\n", encoding="utf-8")
+        if options.output:  # after each, so that an interrupted run leaves what it found
+            options.output.mkdir(parents=True, exist_ok=True)
+            told = table.markdown(measured)
+            (options.output / "results.md").write_text(told, encoding="utf-8")
+            found = json.dumps(table.as_json(measured), ensure_ascii=False, indent=2)
+            (options.output / "results.json").write_text(found + "\n", encoding="utf-8")
+    print(table.markdown(measured))
 
 
 if __name__ == "__main__":

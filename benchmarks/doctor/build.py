@@ -57,7 +57,7 @@ def experiment(
         "model": {"id": str(model(kind) if isinstance(kind, str) else kind), "family": of},
         "tuning": tuning or ({"train_embeddings": True} if bert else {}),
         "train": {"epochs": 4, "learning_rate": 3e-3, "batch_size": 8, "max_length": 128}
-        | (train or {}),
+        | dict(train or {}),
         "evaluate": {"bootstrap": 200, **(evaluate or {})},
     }
     config["model"] |= config["task"].pop("model", {})

@@ -140,7 +140,7 @@ def unseen(folder: Path) -> Experiment:
 
 
 def variants(folder: Path) -> Experiment:
-    rows = with_emoji(even(480), EMOJI | {"天気": "👍", "運動": "👍🏻"})
+    rows = with_emoji(even(480), dict(EMOJI) | {"天気": "👍", "運動": "👍🏻"})
     return experiment(folder, rows, task={"labels": {"kind": "emoji"}})
 
 

@@ -31,13 +31,13 @@ from kunren.models.quiet import quiet
 _BUCKETS = 4096
 
 
-class BagConfig(PreTrainedConfig):
+class BagConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
     """Of ``Bag``."""
 
     model_type = "bag"
 
 
-class Bag(PreTrainedModel):
+class Bag(PreTrainedModel):  # type: ignore[no-untyped-call]
     """A classifier over the characters and pairs of characters of a text."""
 
     config_class = BagConfig
@@ -46,7 +46,7 @@ class Bag(PreTrainedModel):
         super().__init__(config)
         self.bag = nn.EmbeddingBag(_BUCKETS, 32, mode="mean")
         self.head = nn.Linear(32, config.num_labels or 2)
-        self.post_init()
+        self.post_init()  # type: ignore[no-untyped-call]
 
     def forward(self, input_ids: torch.Tensor, labels: torch.Tensor | None = None) -> Any:
         """Logits, and the loss where labels are given."""
@@ -110,8 +110,8 @@ def train(folder: Path, job: Job) -> Path:
         "use_cpu": True, "seed": 0, "save_only_model": True, "label_names": ["labels"],
         "dataloader_pin_memory": False,
     }  # fmt: skip
-    args = TrainingArguments(output_dir=str(output), **(arguments | watched | job.arguments))
-    config = BagConfig(num_labels=len(TOPICS))
+    args = TrainingArguments(output_dir=str(output), **(arguments | watched | dict(job.arguments)))
+    config = BagConfig(num_labels=len(TOPICS))  # type: ignore[call-arg]
     with quiet():
         trainer = job.trainer(
             Bag(config),

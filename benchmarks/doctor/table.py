@@ -104,7 +104,7 @@ def markdown(measured: Measured) -> str:
 
 def _fault_row(fault: Fault, one: Outcome) -> tuple[str, ...]:
     first = one.first(fault.slugs)
-    when = "**not found**" if first is None else first
+    when: str = "**not found**" if first is None else first
     if first is not None and not on_time(fault, one):
         when = f"**{first}**"
     return (

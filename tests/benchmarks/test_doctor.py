@@ -10,7 +10,7 @@ import pytest
 from benchmarks.doctor import models, peer, table
 from benchmarks.doctor.case import Fault, Healthy
 from benchmarks.doctor.measure import Outcome, measure
-from benchmarks.doctor.run import FAULTS, HEALTHY, chosen
+from benchmarks.doctor.run import CASES, FAULTS, HEALTHY, chosen
 
 from kunren.doctor.table import BY_SLUG
 
@@ -24,7 +24,7 @@ def _own_models(kunren_home: Path) -> None:
 def test_there_are_cases_enough() -> None:
     assert len({fault.slugs[0] for fault in FAULTS}) >= 24
     assert len(HEALTHY) >= 12
-    counts = Counter(case.name for case in (*FAULTS, *HEALTHY))
+    counts = Counter(case.name for case in CASES)
     assert not [name for name, count in counts.items() if count > 1]
 
 
