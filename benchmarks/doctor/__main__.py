@@ -1,4 +1,4 @@
-"""``python -m benchmarks.doctor``: plant faults, ask both doctors, print who found what and when."""
+"""``python -m benchmarks.doctor``: plant faults, print which doctor found what, and when."""
 
 from __future__ import annotations
 

@@ -156,7 +156,8 @@ def single_turns(folder: Path) -> Experiment:
 
 
 CASES: tuple[Fault, ...] = (
-    Fault("duplicate rows", "150 of 650 rows are copies", ("duplicate-rows",), "before", duplicates),
+    Fault("duplicate rows", "150 of 600 rows are copies", ("duplicate-rows",), "before",
+          duplicates),
     Fault("near duplicates", "150 rows twice more, with another ending",
           ("near-duplicates",), "before", near_duplicates),
     Fault("leakage", "half of the test rows are training rows with a 。 added",
@@ -167,10 +168,10 @@ CASES: tuple[Fault, ...] = (
           ("dominant-label",), "before", sparkles),
     Fault("even counts", "28 labels, exactly 10 rows each (seed 002)",
           ("even-labels",), "before", evenly),
-    Fault("low density", "64 labels for 240 rows (seed 000)",
+    Fault("low density", "64 labels for 250 rows (seed 000)",
           ("low-density",), "before", low_density),
-    Fault("few rows", "70 rows in all, 42 to train on", ("few-rows",), "before", few),
-    Fault("small test set", "5 % of 500 rows", ("small-test",), "before", small_test),
+    Fault("few rows", "fewer than 80 rows in all", ("few-rows",), "before", few),
+    Fault("small test set", "5 % of 450 rows", ("small-test",), "before", small_test),
     Fault("filtered away", "the label filter leaves 16 % of the rows (seed 000)",
           ("low-filter-rate",), "before", filtered),
     Fault("garbled text", "UTF-8 read as Shift_JIS in every 12th row",

@@ -248,7 +248,7 @@ CASES: tuple[Fault, ...] = (
           jumping),
     Fault("dead tail", "Trainer; the schedule ends after half of the steps", ("dead-tail",),
           "after", dead),
-    Fault("loss and accuracy part", "Trainer; surer of its errors, while rare labels are still learnt",
+    Fault("loss and accuracy part", "Trainer; surer of its errors while it learns rare labels",
           ("loss-metric-disagreement",), "after", confident),
     Fault("labels numbered otherwise", "Trainer; the evaluation rows' labels in another order",
           ("below-chance",), "after", swapped),
