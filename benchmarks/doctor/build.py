@@ -50,7 +50,7 @@ def experiment(
         made_rows.write(folder / files[side], some)
     of = FAMILY[kind] if isinstance(kind, str) else family
     bert = kind == "bert"
-    config = {
+    config: dict[str, Any] = {
         "name": "tiny",
         "task": {"kind": "classify", **(task or {})},
         "data": {**files, "split": _SPLIT, **(data or {})},

@@ -162,7 +162,7 @@ def no_template(folder: Path) -> Experiment:
 
 
 CASES: tuple[Fault, ...] = (
-    Fault("padding in the loss", "the collator counts <pad> (seed 000)",
+    Fault("padding in the loss", "the collator counts `<pad>` (seed 000)",
           ("padding-in-loss",), "before", padding_counted),
     Fault("empty loss mask", "every fifth row has no counted token",
           ("empty-loss-mask",), "before", nothing_counted),
@@ -176,7 +176,7 @@ CASES: tuple[Fault, ...] = (
           ("fp16-new-tokens",), "before", half_precision),
     Fault("vocabulary mismatch", "four tokens more than the model has embeddings (seed 003)",
           ("vocabulary-mismatch",), "before", larger_vocabulary),
-    Fault("label is a special token", "a label named <bos>", ("label-roundtrip",), "before",
+    Fault("label is a special token", "a label named `<bos>`", ("label-roundtrip",), "before",
           special_labels),
     Fault("pad is end of text", "tokenizer.pad_token = tokenizer.eos_token",
           ("pad-is-eos",), "before", pad_and_end),
