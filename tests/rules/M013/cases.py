@@ -37,6 +37,13 @@ def fires() -> list[Case]:
             {"set": {"tuning.kind": "lora", "train.learning_rate": None,
                      "tuning.train_embeddings": None}},
         ),
+        Case(
+            "random weights cannot be tuned with LoRA",
+            {"weights": Weights(7_300_000, 1_000_000, 7_300_000, pretrained=False),
+             "items": items(5), "config": CONFIG},
+            "info",
+            ["5 個の答え"],
+        ),
     ]  # fmt: skip
 
 

@@ -1,19 +1,39 @@
 from __future__ import annotations
 
 from tests.rules.case import Case
-from tests.rules.courses import HEALTHY, course, falling, level, ours
+from tests.rules.courses import HEALTHY, course, encoder, falling, level, ours
 
 
 def fires() -> list[Case]:
     three = course(level(1.1, 30, 0.02), (1.101, 1.099, 1.099), labels=3)
     two = course(level(0.694, 30, 0.01), (0.6935, 0.6932, 0.6931), metrics={"accuracy": (0.5,) * 3})
     flat = course(level(2.2, 40, 0.05), (2.21, 2.21, 2.21), epochs=3)
-    rate = ours(course(level(2.2, 40, 0.05)), learning_rate=1e-6)
+    still = course(level(2.2, 40, 0.05))
+    rate = ours(still, learning_rate=1e-6)
+    low = encoder(ours(still, learning_rate=1e-6, warmup=0.1))
+    usual = encoder(ours(still, learning_rate=1e-4, warmup=0.1))
+    high = encoder(ours(still, learning_rate=1e-2, warmup=0.1))
+    random = encoder(ours(still, learning_rate=1e-4), "scratch:bert-small")
+    warm = encoder(ours(still, learning_rate=1e-4, warmup=40_000.0))
+    both = encoder(ours(still, learning_rate=1e-5, warmup=0.6))
+    back = course([1.1, *level(1.6, 9, 0.3), *level(1.2, 20, 0.1)], (1.9, 1.3, 1.11), labels=3)
     return [
         Case("stuck at ln 3", {"course": three}, "critical", ["ln 3 = 1.099"]),
         Case("stuck at ln 2, guessed", {"course": two}, "warning", ["ln 2 = 0.693"]),
         Case("flat", {"course": flat}, "warning", ["動いていません"]),
         Case("ours", {"course": rate}, "warning", fix={"set": {"train.learning_rate": 1e-5}}),
+        Case("far below the usual rate", {"course": low}, "warning", ["1e-06 から 0.0001"],
+             {"set": {"train.learning_rate": 1e-4}}),
+        Case("at it", {"course": usual}, "warning", (), {"set": {"train.learning_rate": 1e-3}}),
+        Case("far above it", {"course": high}, "warning", ["0.0001 に下げて"],
+             {"set": {"train.learning_rate": 1e-4}}),
+        Case("random weights take more", {"course": random}, "warning", (),
+             {"set": {"train.learning_rate": 1e-3}}),
+        Case("a tenth of the warm-up was done", {"course": warm}, "warning", ["1e-05 まで", "0.1"],
+             {"set": {"train.warmup": 0.1}}),
+        Case("a long warm-up to a low rate", {"course": both}, "warning", ["0.0001 に上げて"],
+             {"set": {"train.warmup": 0.1, "train.learning_rate": 1e-4}}),
+        Case("thrown far off and back to guessing", {"course": back}, "critical", ["ln 3"]),
         Case("no losses", {"course": course((), (1.099, 1.098, 1.099), labels=3)}, "critical"),
     ]  # fmt: skip
 
@@ -30,6 +50,7 @@ def quiet() -> list[Case]:
         Case("many labels, learnt", {"course": many}),
         Case("an epoch of noisy batches", {"course": noisy}),
         Case("near zero throughout", {"course": zero}),
+        Case("it rises", {"course": course(level(2.2, 40, 0.05), (2.2, 2.6, 3.4), epochs=3)}),
         Case("falls slowly", {"course": course([2.0 - 0.004 * n for n in range(60)])}),
         Case("passes ln 4 on its way", {"course": course(falling(3.0, 1.386), labels=4)}),
     ]

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from tests.rules.case import Case
-from tests.rules.courses import HEALTHY, course, falling, level, ours
+from tests.rules.courses import HEALTHY, course, encoder, falling, level, ours
 
 
 def spiked(*where: int, count: int = 80) -> list[float]:
@@ -12,12 +12,15 @@ def spiked(*where: int, count: int = 80) -> list[float]:
 def fires() -> list[Case]:
     apart = course([*falling(2.1, 1.2, 40, 0.05), *level(7.4, 20, 0.1)])
     two = ours(course(spiked(30, 61)), learning_rate=3e-4)
+    far = encoder(ours(apart, learning_rate=0.1))
     slower = {"set": {"train.learning_rate": 1e-4}}
     return [
         Case("two", {"course": two}, "warning", ["2 回"], slower),
         Case("one", {"course": course(spiked(50))}, "info", ["1 回"]),
-        Case("diverged", {"course": apart}, "critical", ["発散", "7.4"]),
-    ]
+        Case("diverged", {"course": apart}, "critical", ["発散", "7.4", "3 分の 1"]),
+        Case("at a thousand times the usual rate", {"course": far}, "critical", ["0.0001 に下げて"],
+             {"set": {"train.learning_rate": 1e-4}}),
+    ]  # fmt: skip
 
 
 def quiet() -> list[Case]:

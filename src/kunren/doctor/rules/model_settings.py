@@ -7,6 +7,7 @@ from typing import Any
 
 from kunren.doctor.evidence import Finding, Missing
 from kunren.doctor.reading import Steps, Weights
+from kunren.doctor.rules.patches import warmup_for
 from kunren.messages import text
 from kunren.training.rates import learning_rate as usual_rate
 from kunren.types import Item
@@ -147,7 +148,8 @@ def long_warmup(steps: Steps, *, share: float = LONG_WARMUP) -> Finding | None:
         指定の 60 % で終わります。
 
     対処:
-        `train.warmup: 0.1` (全体の 1 割) にしてください。1 以上の値はステップ数です。
+        `train.warmup: 0.1` (全体の 1 割) にしてください。全体が数ステップしかなければ 0 にします。
+        1 以上の値はステップ数です。
 
     What it sees:
         Steps of rising learning rate, beside all steps.
@@ -160,7 +162,8 @@ def long_warmup(steps: Steps, *, share: float = LONG_WARMUP) -> Finding | None:
         rate.
 
     What to do:
-        Set `train.warmup: 0.1` (a tenth of training). From 1 on the value is a number of steps.
+        Set `train.warmup: 0.1` (a tenth of training), or 0 where there are only a few steps. From 1
+        on the value is a number of steps.
     """
     part = steps.warmup / steps.total
     if part < share:
@@ -168,11 +171,12 @@ def long_warmup(steps: Steps, *, share: float = LONG_WARMUP) -> Finding | None:
     over = steps.warmup >= steps.total
     fields = {"warmup": steps.warmup, "total": steps.total}
     reached = 100 * min(1.0, steps.total / steps.warmup)
+    better = warmup_for(steps.total, share)
     said = text(
         f"rules_model.long-warmup-{'over' if over else 'most'}", **fields, reached=reached,
-        part=100 * part,
+        part=100 * part, advice=text(f"rules_model.long-warmup-{'tenth' if better else 'none'}"),
     )  # fmt: skip
-    return Finding("warning", said, fields, {"set": {"train.warmup": 0.1}})
+    return Finding("warning", said, fields, {"set": {"train.warmup": better}})
 
 
 def many_weights(
@@ -198,8 +202,9 @@ def many_weights(
         学習行をほぼ覚えてしまい、検証の損失は上がり始めます。
 
     対処:
-        `tuning.kind: lora` にすると、動かす重みは 1 % ほどになります。行を増やすのが一番です。
-        full のままなら、早期終了を外さず、検証とテストの値だけで判断してください。
+        `tuning.kind: lora` にすると、動かす重みは 1 % ほどになります (事前学習していない
+        `scratch:` のモデルでは使えません)。行を増やすのが一番です。full のままなら、早期終了を
+        外さず、検証とテストの値だけで判断してください。
 
     What it sees:
         Weights that training moves, divided by the answers that it trains on.
@@ -213,8 +218,9 @@ def many_weights(
         the rows are known by heart and the validation loss begins to rise.
 
     What to do:
-        `tuning.kind: lora` moves about 1 % of the weights. More rows are best. With full tuning
-        keep early stopping, and judge by validation and test rows only.
+        `tuning.kind: lora` moves about 1 % of the weights (a model of `scratch:`, not pretrained,
+        cannot be tuned so). More rows are best. With full tuning keep early stopping, and judge by
+        validation and test rows only.
     """
     if weights.moving is None:
         return None
@@ -227,10 +233,13 @@ def many_weights(
         rows=rows,
         each=f"{weights.moving / rows:,.0f}",
     )
+    evidence = {"moving": weights.moving, "rows": rows}
+    if not weights.pretrained:
+        # LoRA adds a little to what a model knows; random weights know nothing.
+        return Finding("info", said, evidence)
     change: dict[str, Any] = {"tuning.kind": "lora"}
     if config["train"].get("learning_rate") is not None:
         change["train.learning_rate"] = None
     if config["tuning"].get("train_embeddings") is not None:
         change["tuning.train_embeddings"] = None
-    evidence = {"moving": weights.moving, "rows": rows}
-    return Finding("info", said, evidence, {"set": change})
+    return Finding("info", said + text("rules_model.many-weights-lora"), evidence, {"set": change})

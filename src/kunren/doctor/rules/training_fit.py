@@ -132,6 +132,8 @@ def _overfitting(
     elif course.ours:
         by = metric_name(by)
     number = epoch_of(at)
+    # Fewer epochs would end a training before the weights that its own metric liked best.
+    mendable = course.ours and kind != "other" and number and number > 1
     grown = 100 * (high / at.loss - 1)
     return Finding(
         "warning" if kept is None else "info",
@@ -147,7 +149,7 @@ def _overfitting(
             "rise": high / at.loss - 1,
             "kept_epoch": None if kept is None else epoch_of(kept),
         },
-        {"set": {"train.epochs": number}} if course.ours and number and number > 1 else None,
+        {"set": {"train.epochs": number}} if mendable else None,
     )  # fmt: skip
 
 

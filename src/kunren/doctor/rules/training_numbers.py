@@ -12,7 +12,8 @@ import numpy as np
 from kunren.doctor.course import Course, Point
 from kunren.doctor.curve import running_median
 from kunren.doctor.evidence import Finding, Missing
-from kunren.doctor.rules.training_evidence import losses, place, two_digits
+from kunren.doctor.rules.patches import slower
+from kunren.doctor.rules.training_evidence import losses, place
 from kunren.evaluation.told import percent
 from kunren.messages import text
 from kunren.records.folder import State
@@ -36,6 +37,9 @@ HEIGHT = 3.0
 
 LEAST_SPIKE = 0.5
 """In nats: one row that is answered wrongly and surely (a loss of about 4) in a batch of eight."""
+
+TENTH, THIRD = 10.0, 3.0
+"""What the learning rate is divided by after a loss that was not finite, and after jumps."""
 
 DIVERGED = 2.0
 """The loss ends at this many times its lowest level."""
@@ -99,9 +103,16 @@ def non_finite(course: Course, state: State, *, streak: float = STREAK,
     kind = "non-finite" if fatal else "non-finite-gradients"
     cause = text(f"rules_training.non-finite-{_cause(course, first)}")
     patch = _patch(course)
+    better = patch.get("train.learning_rate")
+    rate = text(
+        f"rules_training.rate-{'tenth' if better is None else 'is'}",
+        rate="" if better is None else f"{better:g}",
+    )
     return Finding(
         "critical" if fatal else "warning",
-        text(f"rules_training.{kind}", said=said or "", cause=cause, share=percent(share)),
+        text(
+            f"rules_training.{kind}", said=said or "", cause=cause, share=percent(share), rate=rate
+        ),
         {
             "step": None if first is None else int(first.step),
             "stopped_by_guard": stopped,
@@ -138,8 +149,8 @@ def _cause(course: Course, first: Point | None) -> str:
 
 def _patch(course: Course) -> dict[str, Any]:
     patch: dict[str, Any] = {}
-    if (rate := course.settings.get("train.learning_rate")) is not None:
-        patch["train.learning_rate"] = two_digits(rate / 10)
+    if (rate := slower(course, TENTH)) is not None:
+        patch["train.learning_rate"] = rate
     if course.settings.get("train.precision") != "fp32":
         patch["train.precision"] = "fp32"
     return patch
@@ -252,15 +263,16 @@ def loss_spikes(course: Course, *, deviations: float = SPIKE, height: float = HE
     start, lowest = float(np.median(values[:begin])), float(level.min())
     tail = float(np.median(values[-max(3, len(values) // 10):]))  # fmt: skip
     low_at = int(level.argmin())
+    fix, advice = _slower(course)
     if tail >= diverged * lowest and tail >= 0.9 * start and tail - lowest > 0.3:
         return Finding(
             "critical",
             text(
                 "rules_training.loss-spikes-diverged",
-                low=lowest, at=place(found[low_at]), high=tail,
+                low=lowest, at=place(found[low_at]), high=tail, advice=advice,
             ),
             {"lowest": lowest, "last": tail, "step": int(found[low_at].step)},
-            _slower(course),
+            fix,
         )  # fmt: skip
     off = values - level
     spread = 1.4826 * float(np.median(np.abs(off))) or math.inf
@@ -273,12 +285,17 @@ def loss_spikes(course: Course, *, deviations: float = SPIKE, height: float = HE
     worst = max(where, key=lambda p: p.value)
     return Finding(
         "warning" if len(where) > 1 else "info",
-        text("rules_training.loss-spikes", count=len(where), worst=worst.value, at=place(worst)),
+        text(
+            "rules_training.loss-spikes", count=len(where), worst=worst.value, at=place(worst),
+            advice=advice,
+        ),
         {"count": len(where), "steps": [int(p.step) for p in where[:20]], "worst": worst.value},
-        _slower(course) if len(where) > 1 else None,
-    )
+        fix if len(where) > 1 else None,
+    )  # fmt: skip
 
 
-def _slower(course: Course) -> Mapping[str, Any] | None:
-    rate = course.settings.get("train.learning_rate")
-    return {"set": {"train.learning_rate": two_digits(rate / 3)}} if course.ours and rate else None
+def _slower(course: Course) -> tuple[Mapping[str, Any] | None, str]:
+    rate = slower(course, THIRD)
+    if rate is None:
+        return None, text("rules_training.slower-third")
+    return {"set": {"train.learning_rate": rate}}, text("rules_training.slower", rate=f"{rate:g}")

@@ -9,12 +9,12 @@ from itertools import pairwise
 from kunren.doctor.course import Course, Evaluation, Point, lower
 from kunren.doctor.curve import chance, ends, jitter, noise
 from kunren.doctor.evidence import Finding, Missing
+from kunren.doctor.rules.patches import faster
 from kunren.doctor.rules.training_evidence import (
     epoch_of,
     evaluations,
     place,
     supervised,
-    two_digits,
 )
 from kunren.messages import text
 
@@ -70,8 +70,10 @@ def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
         3 クラス分類で、学習損失が 1.10 から 1.09、評価損失も 1.10 のまま。正解率は 34 %。
 
     対処:
-        学習率を 10 倍にして試します。それでも動かなければ、学習される重みがあるか (LoRA の対象、
-        凍結)、ラベルと入力の対応がずれていないか、損失マスクが空でないかを確かめます。
+        学習率を 10 倍にして試します。すでに普通の値よりずっと高いときは、逆に下げます。
+        ウォームアップが学習の大半を占めるときは、まずそれを 1 割にします。
+        それでも動かなければ、学習される重みがあるか (LoRA の対象、凍結)、ラベルと入力の対応が
+        ずれていないか、損失マスクが空でないかを確かめます。
         10 行だけを繰り返し学習して損失が 0 に近づくかを見るのが、早い切り分けです。
 
     What it sees:
@@ -87,9 +89,11 @@ def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
         and the accuracy is 34 %.
 
     What to do:
-        Try ten times the learning rate. If that moves nothing, see whether any weight is trained
-        (targets of LoRA, frozen layers), whether texts and labels still belong together, and
-        whether the loss mask is empty. Ten rows trained again and again must go to a loss of 0.
+        Try ten times the learning rate; where it is far above the usual one already, lower it.
+        Where the warm-up is most of the training, make that a tenth first. If nothing moves, see
+        whether any weight is trained (targets of LoRA, frozen layers), whether texts and labels
+        still belong together, and whether the loss mask is empty. Ten rows trained again and again
+        must go to a loss of 0.
     """
     supervised(course)
     curve = course.finite_loss
@@ -106,23 +110,38 @@ def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
     guess, known = _uniform(course, level)
     close = near if known else NEAR_UNKNOWN
     at_guess = guess is not None and abs(level - math.log(guess)) <= close * math.log(guess)
+    if at_guess and guess is not None and end >= (1 - 2 * near) * level:
+        # What came back to guessing from above learnt as little as what stayed there.
+        unmoved = not _fell(course, [min(loss, math.log(guess)) for loss in held], still)
+        if unmoved and _began_at(guess, start, values[0] if known else start, close):
+            return _guessing(course, guess, known, start, level)
     fell = start - end > max(still * start, 2 * error) or _fell_at_once(values, end, still)
-    fell_held = len(held) >= 2 and held[0] - min(held[1:]) > max(
-        still * held[0] / 2, jitter(held[0], course.judged_size)
-    )
-    begun = start <= (1 + 2 * close) * math.log(guess) if guess else False
-    if at_guess and begun and abs(end - level) <= 2 * near * level and not fell_held:
-        assert guess is not None  # noqa: S101  (at_guess)
-        return _guessing(course, guess, known, start, level)
-    unsure = start - end + 2 * error > MAY_FALL * start
-    if fell or fell_held or unsure or len(values) < 4 or not _long_enough(course, len(values)):
+    moved = bool(held) and max(held) > (1 + MAY_FALL) * min(held)
+    unsure = abs(start - end) + 2 * error > MAY_FALL * start
+    if fell or _fell(course, held, still) or moved or unsure or len(values) < 4:
         return None
+    if not _long_enough(course, len(values)):
+        return None
+    fix, advice = faster(course)
     return Finding(
         "warning",
-        text("rules_training.not-learning-flat", start=start, end=end),
+        text("rules_training.not-learning-flat", start=start, end=end, advice=advice),
         {"start": start, "end": end, "standard_error": error},
-        _faster(course),
+        fix,
     )
+
+
+def _fell(course: Course, held: Sequence[float], still: float) -> bool:
+    """Whether an evaluation loss came down from where it began, by more than its rows' chance."""
+    return len(held) >= 2 and held[0] - min(held[1:]) > max(
+        still * held[0] / 2, jitter(held[0], course.judged_size)
+    )
+
+
+def _began_at(guess: int, start: float, first: float, close: float) -> bool:
+    """Whether the training loss began no higher than guessing, in its first part or its first."""
+    level = math.log(guess)
+    return start <= (1 + 2 * close) * level or abs(first - level) <= 2 * close * level
 
 
 def _fell_at_once(values: Sequence[float], end: float, still: float) -> bool:
@@ -142,12 +161,13 @@ def _fell_at_once(values: Sequence[float], end: float, still: float) -> bool:
 def _guessing(course: Course, labels: int, known: bool, start: float, end: float) -> Finding:
     which = text(f"rules_training.labels-{'known' if known else 'guessed'}")
     guess = math.log(labels)
+    fix, advice = faster(course)
     said = {"start": start, "end": end, "labels": labels, "guess": guess, "which": which}
     return Finding(
         "critical" if known else "warning",
-        text("rules_training.not-learning-guess", **said),
+        text("rules_training.not-learning-guess", **said, advice=advice),
         {"start": start, "end": end, "labels": labels, "ln_labels": guess},
-        _faster(course),
+        fix,
     )
 
 
@@ -186,11 +206,6 @@ def _uniform(course: Course, level: float) -> tuple[int | None, bool]:
 def _long_enough(course: Course, points: int) -> bool:
     """A few noisy batches of an epoch of a model that is good already are no standstill."""
     return points >= 20 or (course.last_epoch or 0.0) >= 2 or course.labels is not None
-
-
-def _faster(course: Course) -> dict[str, dict[str, float]] | None:
-    rate = course.settings.get("train.learning_rate")
-    return {"set": {"train.learning_rate": two_digits(10 * rate)}} if course.ours and rate else None
 
 
 def still_improving(course: Course, *, gain: float = GAIN, large: float = LARGE_GAIN,
