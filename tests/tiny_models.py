@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,18 @@ from tests.conftest import make_tiny_gemma, make_tokenizer
 
 
 def save_tiny(kind: str, folder: Path) -> Path:
-    """Save a random model of a kind (gemma, llama, t5, bert) with its tokenizer."""
+    """Save a random model of a kind with its tokenizer: gemma, llama, t5, bert, or wide.
+
+    wide is a BERT of one layer that learns at the usual rate: a head on 32 numbers would hardly.
+    """
     import torch
 
     if kind == "gemma":
         return make_tiny_gemma(folder)
     state = torch.random.get_rng_state()
     torch.manual_seed(0)
-    model, tokenizer = {"llama": _llama, "t5": _t5, "bert": _bert}[kind]()
+    wide = partial(_bert, hidden_size=256, intermediate_size=256, num_hidden_layers=1)
+    model, tokenizer = {"llama": _llama, "t5": _t5, "bert": _bert, "wide": wide}[kind]()
     torch.random.set_rng_state(state)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -67,7 +72,7 @@ def _t5() -> tuple[Any, Any]:
     return T5ForConditionalGeneration(config), tokenizer
 
 
-def _bert() -> tuple[Any, Any]:
+def _bert(**sizes: int) -> tuple[Any, Any]:
     from tokenizers import processors
     from transformers import BertConfig, BertForMaskedLM
 
@@ -78,13 +83,12 @@ def _bert() -> tuple[Any, Any]:
         single="<bos> $A <eos>",
         special_tokens=[("<bos>", tokenizer.bos_token_id), ("<eos>", tokenizer.eos_token_id)],
     )
+    narrow = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
     config = BertConfig(
         vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
         num_attention_heads=2,
         max_position_embeddings=512,
         pad_token_id=tokenizer.pad_token_id,
+        **(narrow | sizes),
     )
     return BertForMaskedLM(config), tokenizer

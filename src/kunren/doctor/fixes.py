@@ -17,7 +17,7 @@ from typing import Any
 from kunren.config.load import load
 from kunren.config.patch import flow, patch
 from kunren.config.schema import Config
-from kunren.doctor.engine import Evidence, diagnose, examine
+from kunren.doctor.engine import BEFORE, Evidence, diagnose, examine
 from kunren.errors import InputError
 from kunren.messages import text
 from kunren.records import files
@@ -260,7 +260,10 @@ def fix_run(folder: Path) -> Fixed:
     """
     facts = read_facts(folder)
     found = diagnose(folder)["findings"]
-    blind = {finding["slug"] for finding in untested(facts)["findings"]}
+    path = folder / BEFORE
+    before = files.read_json(path)["findings"] if path.is_file() else []
+    told = [*before, *untested(facts)["findings"]]
+    blind = {finding["slug"] for finding in told if finding["fix"]}
     fixed = _write(folder / "config.yaml", found, lambda merged: _followed(merged, facts))
     done = {slug for change in fixed.merged.changes for slug in change.slugs}
     return replace(fixed, seen=tuple(sorted(done - blind)))

@@ -26,7 +26,7 @@ def fires() -> list[Case]:
              "config": CONFIG},
             "info",
             ["80 個の答え", "100 百万", "1,250,000 個"],
-            {"set": {"tuning.kind": "lora"}},
+            {"set": {"tuning.kind": "lora", "train.learning_rate": None}},
         ),
         Case(
             "what belongs to full tuning goes with it",

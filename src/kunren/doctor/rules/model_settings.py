@@ -237,9 +237,8 @@ def many_weights(
     if not weights.pretrained:
         # LoRA adds a little to what a model knows; random weights know nothing.
         return Finding("info", said, evidence)
-    change: dict[str, Any] = {"tuning.kind": "lora"}
-    if config["train"].get("learning_rate") is not None:
-        change["train.learning_rate"] = None
+    # The rate of full tuning, whoever chose it, is not LoRA's.
+    change: dict[str, Any] = {"tuning.kind": "lora", "train.learning_rate": None}
     if config["tuning"].get("train_embeddings") is not None:
         change["tuning.train_embeddings"] = None
     return Finding("info", said + text("rules_model.many-weights-lora"), evidence, {"set": change})
