@@ -124,11 +124,17 @@ def write(folder: Path, rows: Iterable[Row], text: str) -> Path:
     return config
 
 
-def told(labels: str, each: int) -> list[dict[str, str]]:
-    """Rows whose label is told by the first character, each text with an end of its own."""
+def told(labels: str, each: int, rest: int = 6) -> list[dict[str, str]]:
+    """Rows whose label is told by the first character, each text with an end of its own.
+
+    Args:
+        labels: one character each.
+        each: rows of a label.
+        rest: characters of the end.
+    """
     chance = random.Random(0)
     return [
-        {"text": kana * 3 + "".join(chance.choices(_KANA, k=6)), "label": label}
+        {"text": kana * 3 + "".join(chance.choices(_KANA, k=rest)), "label": label}
         for kana, label in zip("あかさたなはまや", labels, strict=False)
         for _ in range(each)
     ]

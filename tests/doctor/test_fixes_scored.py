@@ -57,7 +57,7 @@ def _drowned(folder: Path, model: Path) -> Path:
     is then the best answer there is: beside it the likeliest other emoji would be wrong too often.
     """
     rows = []
-    for at, row in enumerate(told("甲乙丙丁戊己", 80)):
+    for at, row in enumerate(told("甲乙丙丁戊己", 80, rest=4)):
         kind, n = divmod(at, 80)
         emoji = _EMOJI[kind if n < 12 else (kind + n) % len(_EMOJI)]
         rows.append({"text": row["text"], "label": emoji + ("✨" if n % 10 else "")})
