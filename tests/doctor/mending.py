@@ -74,6 +74,7 @@ class Trained:
     """What the log of a training and its validation rows tell.
 
     Attributes:
+        folder: the run folder; no test row has been answered.
         found: finding by slug.
         quiet: slugs of the rules that looked and found nothing.
         config: of the run.
@@ -81,6 +82,7 @@ class Trained:
         values: of the metric that decides, likewise.
     """
 
+    folder: Path
     found: dict[str, dict[str, Any]]
     quiet: set[str]
     config: Mapping[str, Any]
@@ -105,6 +107,7 @@ class Trainings:
             said = untested(facts)
             log = facts.log or ()
             self._done[key] = Trained(
+                folder,
                 {finding["slug"]: finding for finding in said["findings"]},
                 {rule["slug"] for rule in said["quiet"]},
                 facts.config or {},

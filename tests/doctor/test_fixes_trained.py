@@ -15,6 +15,7 @@ from tests.forked import ask_forked_process
 from tests.small import write_experiment
 from tests.tiny_models import save_tiny
 
+from kunren.cli import main
 from kunren.models import verify
 
 _RATE = ("train.learning_rate",)
@@ -127,6 +128,24 @@ def test_a_mended_run_has_it_no_more(
 def _better(before: Trained, after: Trained) -> bool:
     """Whether the mended training ends no worse than the other, or that one broke off."""
     return not before.losses or after.losses[-1] <= before.losses[-1] + 1e-9
+
+
+def test_a_broken_run_is_mended_on_the_command_line(
+    bases: Callable[[str], Path], trainings: Trainings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (fault,) = [fault for fault in FAULTS if fault.name == "diverged"]
+    before = trainings.train(bases(fault.base), *fault.set)
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor", str(before.folder), "--fix"])
+    assert not ended.value.code
+    said = capsys.readouterr().out
+    for part in ("train.learning_rate ", "loss-spikes: ", "-  learning_rate: 0.1", "0.0001 に下げて"):
+        assert part in said
+    assert "テスト行の結果にもとづく" not in said
+    after = trainings.train(before.folder / "config.fixed.yaml")
+    assert after.config["train"]["learning_rate"] == 1e-4
+    assert fault.slug in after.quiet
 
 
 def test_what_did_not_learn_learns(bases: Callable[[str], Path], trainings: Trainings) -> None:
