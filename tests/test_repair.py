@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from tests.cli.test_cli import call
-from tests.doctor.test_fixes_mend import sparkling
+from tests.doctor.mending import sparkling
 from tests.forked import ask_forked_process
 from tests.small import TEXTS, write_experiment
+from tests.tiny_models import save_tiny
 
 from kunren import experiment, repair
 from kunren.errors import InputError, TrainingStopped
@@ -77,11 +78,10 @@ def test_a_run_that_ended_too_soon_is_trained_longer_and_its_record_tells(
     assert "修復の経過" in (result.folder / "report.html").read_text("utf-8")
 
 
-def test_a_dominating_label_and_an_endless_warm_up_are_mended_without_help(
-    tmp_path: Path, tiny_model: Path
-) -> None:
+def test_a_dominating_label_and_an_endless_warm_up_are_mended_without_help(tmp_path: Path) -> None:
     """Two of seed 001's faults: one label in most sets, and a warm-up longer than the training."""
-    result = repair.run(sparkling(tmp_path, tiny_model), (), tmp_path / "out", Silent(), 1)
+    config = sparkling(tmp_path, save_tiny("bert", tmp_path / "bert"))
+    result = repair.run(config, (), tmp_path / "out", Silent(), 1)
     told = story(result.folder)
     first = told["attempts"][0]
     assert "validation-collapse" in [f["slug"] for f in first["findings"]]
@@ -137,7 +137,7 @@ def test_a_training_that_a_guard_stopped_is_mended(config: Path, tmp_path: Path)
     assert "有限" in first["error"]
     assert "non-finite" in [f["slug"] for f in first["findings"]]
     changed = {change["key"]: change["new"] for change in first["changes"]}
-    assert changed == {"train.learning_rate": 10.0, "train.precision": "fp32"}
+    assert changed == {"train.learning_rate": 3e-5, "train.precision": "fp32"}
     assert last["error"] is None
     said = (folder / "summary.md").read_text("utf-8")
     assert "学習が途中で止まった、non-finite" in said
@@ -147,7 +147,7 @@ def test_where_no_attempt_comes_to_its_end_the_last_record_tells(
     config: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(TrainingStopped):
-        mend(config, tmp_path / "out", "train.learning_rate=1e38", most=1)
+        mend(config, tmp_path / "out", "train.loss.class_weights={😀: 3.0e+38}", most=1)
     last = max((tmp_path / "out").iterdir())
     assert "学習を最後まで終えた試行はありませんでした" in (last / "summary.md").read_text("utf-8")
     assert len(story(last)["attempts"]) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,7 @@ def save_tiny(kind: str, folder: Path) -> Path:
         return make_tiny_gemma(folder)
     state = torch.random.get_rng_state()
     torch.manual_seed(0)
-    wide = partial(_bert, hidden_size=256, intermediate_size=256, num_hidden_layers=1)
-    model, tokenizer = {"llama": _llama, "t5": _t5, "bert": _bert, "wide": wide}[kind]()
+    model, tokenizer = _KINDS[kind]()
     torch.random.set_rng_state(state)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -72,7 +72,7 @@ def _t5() -> tuple[Any, Any]:
     return T5ForConditionalGeneration(config), tokenizer
 
 
-def _bert(**sizes: int) -> tuple[Any, Any]:
+def _bert(width: int = 32, inner: int = 64, layers: int = 2) -> tuple[Any, Any]:
     from tokenizers import processors
     from transformers import BertConfig, BertForMaskedLM
 
@@ -83,12 +83,21 @@ def _bert(**sizes: int) -> tuple[Any, Any]:
         single="<bos> $A <eos>",
         special_tokens=[("<bos>", tokenizer.bos_token_id), ("<eos>", tokenizer.eos_token_id)],
     )
-    narrow = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
     config = BertConfig(
         vocab_size=len(tokenizer),
+        hidden_size=width,
+        intermediate_size=inner,
+        num_hidden_layers=layers,
         num_attention_heads=2,
         max_position_embeddings=512,
         pad_token_id=tokenizer.pad_token_id,
-        **(narrow | sizes),
     )
     return BertForMaskedLM(config), tokenizer
+
+
+_KINDS: Mapping[str, Callable[[], tuple[Any, Any]]] = {
+    "llama": _llama,
+    "t5": _t5,
+    "bert": _bert,
+    "wide": partial(_bert, width=256, inner=256, layers=1),
+}

@@ -111,7 +111,7 @@ class Trainings:
                 {finding["slug"]: finding for finding in said["findings"]},
                 {rule["slug"] for rule in said["quiet"]},
                 facts.config or {},
-                [row["eval_loss"] for row in log if row.get("eval_loss") is not None],
+                [v for row in log if (v := row.get("eval_loss")) is not None],
                 [v for row in log if (v := row.get("eval_accuracy")) is not None],
             )
         return self._done[key]
@@ -154,4 +154,25 @@ def encoder(model: Path, task: str = "classify", **train: Any) -> str:
         f"train: {json.dumps(settings)}\n"
         "evaluate: {bootstrap: 100}\n"
         "doctor: {ignore: {small-test: a cross-validation would take five times as long}}\n"
+    )
+
+
+def sparkling(folder: Path, bert: Path) -> Path:
+    """Sets of emoji told by a character of the text, beside ✨ in three rows of four."""
+    emoji_of = {"あ": "📚", "か": "🎉", "さ": "😅"}
+    rows = [
+        {"text": f"{kana * 3}{'いうえお'[n % 4]}", "label": emoji + ("✨" if n % 4 else "")}
+        for n in range(30)
+        for kana, emoji in emoji_of.items()
+    ]
+    return write(
+        folder,
+        rows,
+        "name: sparkling\n"
+        "task: {kind: tag, labels: {kind: emoji}}\n"
+        "data: {train: rows.jsonl, split: {train: 0.5, validation: 0.3, test: 0.2}}\n"
+        f"model: {{id: {bert}, family: encoder}}\n"
+        "tuning: {train_embeddings: true}\n"
+        "train: {epochs: 6, learning_rate: 1e-2, warmup: 5000}\n"
+        "evaluate: {bootstrap: 100}\n",
     )

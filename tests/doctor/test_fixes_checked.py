@@ -159,5 +159,5 @@ def test_the_rate_that_is_offered_is_the_one_that_kunren_takes(
             open_ = check.check(
                 experiments(base), ("train.learning_rate=null", f"tuning.kind={kind}"), Silent()
             )
-            assert open_.plan.config.train.learning_rate == learning_rate(family, kind)  # type: ignore[arg-type]
+            assert open_.plan.config.train.learning_rate == learning_rate(family, kind)
             assert "learning-rate" not in _found(open_.found)

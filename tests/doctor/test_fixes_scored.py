@@ -70,7 +70,7 @@ def _rare(folder: Path, model: Path) -> Path:
     """One row in six has the other label; so few are given up where the training is short."""
     rows = told("良", 120) + [{**row, "label": "悪"} for row in told("x悪", 24)[24:]]
     random.Random(0).shuffle(rows)
-    settings = {"batch_size": 8, "epochs": 6, "learning_rate": 2e-4, "seed": 1}
+    settings: dict[str, Any] = {"batch_size": 8, "epochs": 6, "learning_rate": 2e-4, "seed": 1}
     return write(folder, rows, encoder(model, **settings))
 
 
