@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -107,6 +109,18 @@ def tiny_gemma() -> MakeModel:
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a tiny Gemma 3, made once: read it, do not write to it."""
     return make_tiny_gemma(tmp_path_factory.mktemp("tiny-gemma"))
+
+
+@pytest.fixture(autouse=True)
+def _modules_are_no_garbage() -> None:
+    """Let the collector pass over what the imports made, once a worker has all that trains.
+
+    Each training ends with a collection (accelerate's ``free_memory``), and would look through a
+    million objects of torch and transformers, which stay till the end.
+    """
+    if not gc.get_freeze_count() and "transformers.trainer" in sys.modules:
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(autouse=True)

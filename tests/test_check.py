@@ -116,24 +116,6 @@ def test_labels_that_cannot_be_written_and_the_patch(tmp_path: Path) -> None:
     assert "<eos>" in finding["message"]
 
 
-@pytest.mark.parametrize(
-    ("settings", "slug"),
-    [
-        (["train.learning_rate=0.5"], "learning-rate"),
-        (["train.warmup=500"], "long-warmup"),
-        (["train.max_length=8"], "truncation"),
-        (["train.max_length=4000"], "loose-limit"),
-        (["train.precision=fp16", "model.add_tokens=[🥳]"], "fp16-new-tokens"),
-        (["tuning.train_embeddings=false", "model.add_tokens=[🥳]"], "untrained-tokens"),
-    ],
-)
-def test_applying_a_patch_mends_its_finding(tiny: Path, settings: list[str], slug: str) -> None:
-    found = checked(tiny, *settings)
-    (finding,) = [f for f in found.found["findings"] if f["slug"] == slug]
-    patch = [f"{k}={'null' if v is None else v}" for k, v in finding["fix"]["set"].items()]
-    assert slug not in slugs(checked(tiny, *settings, *patch))
-
-
 def test_a_tokenizer_with_more_tokens_than_embeddings(tiny: Path) -> None:
     from transformers import AutoTokenizer
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 from tests.cli.test_cli import call
-from tests.doctor.test_fixes_mend import sparkling
+from tests.doctor.mending import sparkling
 from tests.forked import ask_forked_process
 from tests.small import TEXTS, write_experiment
+from tests.tiny_models import save_tiny
 
 from kunren import experiment, repair
 from kunren.attempt import Attempt
@@ -87,11 +90,10 @@ def test_a_run_that_ended_too_soon_is_trained_longer_and_its_record_tells(
     assert "修復の経過" in (result.folder / "report.html").read_text("utf-8")
 
 
-def test_a_dominating_label_and_an_endless_warm_up_are_mended_without_help(
-    tmp_path: Path, tiny_model: Path
-) -> None:
+def test_a_dominating_label_and_an_endless_warm_up_are_mended_without_help(tmp_path: Path) -> None:
     """Two of seed 001's faults: one label in most sets, and a warm-up longer than the training."""
-    result = repair.run(patient(sparkling(tmp_path, tiny_model)), (), tmp_path / "out", Silent(), 1)
+    config = patient(sparkling(tmp_path, save_tiny("bert", tmp_path / "bert")))
+    result = repair.run(config, (), tmp_path / "out", Silent(), 1)
     told = story(result.folder)
     first = told["attempts"][0]
     assert "validation-collapse" in [f["slug"] for f in first["findings"]]
@@ -148,17 +150,21 @@ def test_a_training_that_a_guard_stopped_is_mended(config: Path, tmp_path: Path)
     assert "有限" in first["error"]
     assert "non-finite" in [f["slug"] for f in first["findings"]]
     changed = {change["key"]: change["new"] for change in first["changes"]}
-    assert changed == {"train.learning_rate": 10.0, "train.precision": "fp32"}
+    assert changed == {"train.learning_rate": 3e-5, "train.precision": "fp32"}
     assert last["error"] is None
     said = (folder / "summary.md").read_text("utf-8")
     assert "学習が途中で止まった、non-finite" in said
 
 
-def test_where_no_attempt_comes_to_its_end_the_last_record_tells(
-    config: Path, tmp_path: Path
-) -> None:
+def test_where_no_attempt_comes_to_its_end_the_last_record_tells(tmp_path: Path) -> None:
+    # A weight that is no number: neither a lower rate nor another precision helps.
+    weights = save_tiny("gemma", tmp_path / "broken") / "model.safetensors"
+    tensors = load_file(weights)
+    tensors["model.norm.weight"][0] = math.nan
+    save_file(tensors, weights, {"format": "pt"})
+    config = write_experiment(tmp_path, weights.parent)
     with pytest.raises(TrainingStopped):
-        mend(config, tmp_path / "out", "train.learning_rate=1e38", most=1)
+        mend(config, tmp_path / "out", most=1)
     last = max((tmp_path / "out").iterdir())
     assert "学習を最後まで終えた試行はありませんでした" in (last / "summary.md").read_text("utf-8")
     assert len(story(last)["attempts"]) == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +11,17 @@ from tests.conftest import make_tiny_gemma, make_tokenizer
 
 
 def save_tiny(kind: str, folder: Path) -> Path:
-    """Save a random model of a kind (gemma, llama, t5, bert) with its tokenizer."""
+    """Save a random model of a kind with its tokenizer: gemma, llama, t5, bert, or wide.
+
+    wide is a BERT of one layer that learns at the usual rate: a head on 32 numbers would hardly.
+    """
     import torch
 
     if kind == "gemma":
         return make_tiny_gemma(folder)
     state = torch.random.get_rng_state()
     torch.manual_seed(0)
-    model, tokenizer = {"llama": _llama, "t5": _t5, "bert": _bert}[kind]()
+    model, tokenizer = _KINDS[kind]()
     torch.random.set_rng_state(state)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -67,7 +72,7 @@ def _t5() -> tuple[Any, Any]:
     return T5ForConditionalGeneration(config), tokenizer
 
 
-def _bert() -> tuple[Any, Any]:
+def _bert(width: int = 32, inner: int = 64, layers: int = 2) -> tuple[Any, Any]:
     from tokenizers import processors
     from transformers import BertConfig, BertForMaskedLM
 
@@ -80,11 +85,19 @@ def _bert() -> tuple[Any, Any]:
     )
     config = BertConfig(
         vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
+        hidden_size=width,
+        intermediate_size=inner,
+        num_hidden_layers=layers,
         num_attention_heads=2,
         max_position_embeddings=512,
         pad_token_id=tokenizer.pad_token_id,
     )
     return BertForMaskedLM(config), tokenizer
+
+
+_KINDS: Mapping[str, Callable[[], tuple[Any, Any]]] = {
+    "llama": _llama,
+    "t5": _t5,
+    "bert": _bert,
+    "wide": partial(_bert, width=256, inner=256, layers=1),
+}

@@ -65,6 +65,12 @@ def ours(made: Course, **settings: Any) -> Course:
     return replace(made, ours=True, settings={f"train.{k}": v for k, v in settings.items()})
 
 
+def encoder(made: Course, model: str = "m") -> Course:
+    """The same, of an encoder that is tuned whole: its usual learning rate is 1e-4."""
+    known = {"model.family": "encoder", "model.id": model, "tuning.kind": "full"}
+    return replace(made, settings={**made.settings, **known})
+
+
 def falling(start: float, end: float, count: int = 40, noise: float = 0.0) -> list[float]:
     """Losses that fall fast at first, with the scatter of batches."""
     chance = random.Random(count)

@@ -295,6 +295,8 @@ def of_run(
         for key, value in (
             ("tuning.kind", config.get("tuning", {}).get("kind")),
             ("model.add_tokens", config.get("model", {}).get("add_tokens")),
+            ("model.family", config.get("model", {}).get("family")),
+            ("model.id", config.get("model", {}).get("id")),
         )
         if value is not None
     }

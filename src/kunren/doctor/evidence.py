@@ -237,9 +237,10 @@ def _course(facts: Facts) -> Course:
     """
     if not facts.log and not facts.state.codes:
         raise Missing("log")
-    metrics, manifest = facts.metrics or {}, facts.manifest or {}
-    labels = metrics.get("labels") if facts.answers == "label" else None
-    rows = manifest.get("data", {}).get("rows", {})
+    manifest = facts.manifest or {}
+    data = manifest.get("data", {})
+    labels = (facts.metrics or data).get("labels") if facts.answers == "label" else None
+    rows = data.get("rows", {})
     return of_run(
         facts.log or (),
         facts.config or {},

@@ -262,7 +262,9 @@ def fix_run(folder: Path) -> Fixed:
     """
     facts = read_facts(folder)
     found = diagnose(folder)["findings"]
-    blind = {f["slug"] for f in untested(facts, before_training(folder))["findings"]}
+    before = before_training(folder)
+    told = [*before.get("findings", ()), *untested(facts, before)["findings"]]
+    blind = {finding["slug"] for finding in told if finding["fix"]}
     fixed = _write(folder / "config.yaml", found, lambda merged: _followed(merged, facts))
     done = {slug for change in fixed.merged.changes for slug in change.slugs}
     return replace(fixed, seen=tuple(sorted(done - blind)))

@@ -17,6 +17,13 @@ def fires() -> list[Case]:
             FIX,
         ),
         Case("most of it", {"steps": Steps(30, 300, 200)}, "warning", ["67 %"], FIX),
+        Case(
+            "of two steps a tenth is one",
+            {"steps": Steps(1, 2, 1)},
+            "warning",
+            ["train.warmup: 0 "],
+            {"set": {"train.warmup": 0.0}},
+        ),
     ]
 
 

@@ -26,7 +26,7 @@ def fires() -> list[Case]:
              "config": CONFIG},
             "info",
             ["80 個の答え", "約 1 億個", "125 万個"],
-            {"set": {"tuning.kind": "lora"}},
+            {"set": {"tuning.kind": "lora", "train.learning_rate": None}},
         ),
         Case(
             "what belongs to full tuning goes with it",
@@ -36,6 +36,13 @@ def fires() -> list[Case]:
             ["10 個の答え"],
             {"set": {"tuning.kind": "lora", "train.learning_rate": None,
                      "tuning.train_embeddings": None}},
+        ),
+        Case(
+            "random weights cannot be tuned with LoRA",
+            {"weights": Weights(7_300_000, 1_000_000, 7_300_000, pretrained=False),
+             "items": items(5), "config": CONFIG},
+            "info",
+            ["5 個の答え"],
         ),
     ]  # fmt: skip
 

@@ -15,6 +15,7 @@ def fires() -> list[Case]:
     four = ours(course(down, (1.2, 0.8, 0.9, 1.1)), epochs=4)
     first = ours(course(down, (0.8, 0.9, 1.1)), epochs=3)
     kept = ours(course(down, (1.2, 0.8, 0.9, 1.1), kept_step=2000.0), epochs=4)
+    other = ours(course(down, (1.2, 0.8, 0.9, 1.1), kept_step=3000.0), epochs=4)
     heart = course([1.0, 0.2, *[0.0002] * 38], (0.30, 0.25, 0.33, 0.41))
     later = course(down, (1.2, 0.8, 0.9, 1.1), kept_step=4000.0, judged_by="f1")
     stored = course(down, (1.2, 0.8, 0.9, 1.1), best_step=2000.0)
@@ -24,6 +25,7 @@ def fires() -> list[Case]:
         Case("ours, the best may be lost", {"course": four}, "warning", ["エポック 2"], two),
         Case("ours, the best was kept", {"course": kept}, "info", ["害はありません"], two),
         Case("another tool kept a later one", {"course": later}, "warning", ["「f1」で選んだ"]),
+        Case("the metric liked later weights", {"course": other}, "info", ["エポック 3 の重み"]),
         Case("from the first epoch on", {"course": first}, "warning", ["エポック 1"]),
         Case("a checkpoint is on record", {"course": stored}, "warning", ["checkpoint-2000"]),
         Case("long", {"course": course(falling(2, 0.1, 99), wobble(LONG, 0.03))}, "warning"),

@@ -1,16 +1,13 @@
 from __future__ import annotations
 
 from tests.rules.case import Case
-from tests.rules.courses import HEALTHY, course, falling, level, ours
+from tests.rules.courses import HEALTHY, course, encoder, falling, level, ours
 
 
 def fires() -> list[Case]:
     three = course(level(1.1, 30, 0.02), (1.101, 1.099, 1.099), labels=3)
     two = course(level(0.694, 30, 0.01), (0.6935, 0.6932, 0.6931), metrics={"accuracy": (0.5,) * 3})
     flat = course(level(2.2, 40, 0.05), (2.21, 2.21, 2.21), epochs=3)
-    rate = ours(course(level(2.2, 40, 0.05)), learning_rate=1e-6)
-    warming = ours(course(level(2.2, 40, 0.05), rate=[2e-6 * n for n in range(40)]),
-                   learning_rate=1e-3, warmup=500.0)  # fmt: skip
     tokens = course(level(10.82, 10, 0.002), epochs=1)
     once = course((), [1.611], metrics={"accuracy": [0.195]}, held_rows=200)
     prior = course([1.1, 0.6, *level(0.4, 30, 0.02)], (0.401, 0.399, 0.4), epochs=3,
@@ -18,6 +15,15 @@ def fires() -> list[Case]:
     bare = course([0.74, *level(0.694, 30, 0.01)], (0.6935, 0.6932, 0.6931))
     many = course(level(4.35, 30, 0.02), (4.345, 4.344, 4.345), held_rows=500,
                   metrics={"accuracy": (0.014, 0.012, 0.016)})  # fmt: skip
+    still = course(level(2.2, 40, 0.05))
+    rate = ours(still, learning_rate=1e-6)
+    low = encoder(ours(still, learning_rate=1e-6, warmup=0.1))
+    usual = encoder(ours(still, learning_rate=1e-4, warmup=0.1))
+    high = encoder(ours(still, learning_rate=1e-2, warmup=0.1))
+    random = encoder(ours(still, learning_rate=1e-4), "scratch:bert-small")
+    warm = encoder(ours(still, learning_rate=1e-4, warmup=40_000.0))
+    both = encoder(ours(still, learning_rate=1e-5, warmup=0.6))
+    back = course([1.1, *level(1.6, 9, 0.3), *level(1.2, 20, 0.1)], (1.9, 1.3, 1.11), labels=3)
     return [
         Case("one answer to everything", {"course": prior}, "warning", ["同じ答え", "0.87"]),
         Case("ln 2 without a metric", {"course": bare}, "warning", ["ln 2 = 0.693"]),
@@ -28,8 +34,18 @@ def fires() -> list[Case]:
         Case("stuck at ln 2, guessed", {"course": two}, "warning", ["ln 2 = 0.693"]),
         Case("flat", {"course": flat}, "warning", ["動いていません"]),
         Case("ours", {"course": rate}, "warning", fix={"set": {"train.learning_rate": 1e-5}}),
-        Case("never came to its rate", {"course": warming}, "warning",
-             fix={"set": {"train.warmup": 0.1}}),
+        Case("far below the usual rate", {"course": low}, "warning", ["1e-06 から 0.0001"],
+             {"set": {"train.learning_rate": 1e-4}}),
+        Case("at it", {"course": usual}, "warning", (), {"set": {"train.learning_rate": 1e-3}}),
+        Case("far above it", {"course": high}, "warning", ["0.0001 に下げて"],
+             {"set": {"train.learning_rate": 1e-4}}),
+        Case("random weights take more", {"course": random}, "warning", (),
+             {"set": {"train.learning_rate": 1e-3}}),
+        Case("a tenth of the warm-up was done", {"course": warm}, "warning", ["1e-05 まで", "0.1"],
+             {"set": {"train.warmup": 0.1}}),
+        Case("a long warm-up to a low rate", {"course": both}, "warning", ["0.0001 に上げて"],
+             {"set": {"train.warmup": 0.1, "train.learning_rate": 1e-4}}),
+        Case("thrown far off and back to guessing", {"course": back}, "critical", ["ln 3"]),
         Case("no losses", {"course": course((), (1.099, 1.098, 1.099), labels=3)}, "critical"),
     ]  # fmt: skip
 
@@ -56,6 +72,7 @@ def quiet() -> list[Case]:
         ),
         Case("falls from ln of a vocabulary", {"course": course(falling(10.8, 7.5), epochs=2)}),
         Case("a regression of large values", {"course": course((), (2690.0, 1366.0, 828.0))}),
+        Case("it rises", {"course": course(level(2.2, 40, 0.05), (2.2, 2.6, 3.4), epochs=3)}),
         Case("falls slowly", {"course": course([2.0 - 0.004 * n for n in range(60)])}),
         Case("passes ln 4 on its way", {"course": course(falling(3.0, 1.386), labels=4)}),
     ]

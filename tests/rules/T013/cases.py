@@ -3,7 +3,7 @@ from __future__ import annotations
 import random
 
 from tests.rules.case import Case
-from tests.rules.courses import HEALTHY, course, falling, level, ours
+from tests.rules.courses import HEALTHY, course, encoder, falling, level, ours
 
 
 def spiked(*where: int, count: int = 80) -> list[float]:
@@ -26,15 +26,18 @@ def fires() -> list[Case]:
     up = [0.83, 0.3, *level(0.13, 8, 0.01), *level(0.3, 30, 0.02), *level(0.18, 20, 0.01)]
     harmed = course(up, (0.22, 0.42, 0.42, 0.41, 0.44, 0.40))
     two = ours(course(spiked(30, 61)), learning_rate=3e-4)
+    far = encoder(ours(apart, learning_rate=0.1))
     slower = {"set": {"train.learning_rate": 1e-4}}
     return [
         Case("two", {"course": two}, "warning", ["2 回"], slower),
         Case("one", {"course": course(spiked(50))}, "info", ["1 回"]),
-        Case("diverged", {"course": apart}, "critical", ["発散", "7.4"]),
+        Case("diverged", {"course": apart}, "critical", ["発散", "7.4", "3 分の 1"]),
+        Case("at a thousand times the usual rate", {"course": far}, "critical", ["0.0001 に下げて"],
+             {"set": {"train.learning_rate": 1e-4}}),
         Case("both losses rise and stay up", {"course": harmed}, "warning", ["学習率が高すぎる"]),
         Case("back at ln 2", {"course": lost}, "critical", ["発散"]),
         Case("back at ln 2, not evaluated", {"course": alone}, "warning", ["発散"]),
-    ]
+    ]  # fmt: skip
 
 
 def quiet() -> list[Case]:

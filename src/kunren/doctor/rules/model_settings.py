@@ -7,6 +7,7 @@ from typing import Any
 
 from kunren.doctor.evidence import Finding, Missing
 from kunren.doctor.reading import Steps, Weights
+from kunren.doctor.rules.patches import warmup_for
 from kunren.messages import text
 from kunren.training.rates import learning_rate as usual_rate
 from kunren.types import Item
@@ -149,7 +150,8 @@ def long_warmup(steps: Steps, *, share: float = LONG_WARMUP) -> Finding | None:
         指定の 60 % で終わります。
 
     対処:
-        `train.warmup: 0.1` (全体の 1 割) にしてください。1 以上の値はステップ数です。
+        `train.warmup: 0.1` (全体の 1 割) にしてください。全体が数ステップしかなければ 0 にします。
+        1 以上の値はステップ数です。
 
     What it sees:
         Steps of rising learning rate, beside all steps.
@@ -162,7 +164,8 @@ def long_warmup(steps: Steps, *, share: float = LONG_WARMUP) -> Finding | None:
         rate.
 
     What to do:
-        Set `train.warmup: 0.1` (a tenth of training). From 1 on the value is a number of steps.
+        Set `train.warmup: 0.1` (a tenth of training), or 0 where there are only a few steps. From 1
+        on the value is a number of steps.
     """
     part = steps.warmup / steps.total
     if part < share:
@@ -170,11 +173,12 @@ def long_warmup(steps: Steps, *, share: float = LONG_WARMUP) -> Finding | None:
     over = steps.warmup >= steps.total
     fields = {"warmup": steps.warmup, "total": steps.total}
     reached = 100 * min(1.0, steps.total / steps.warmup)
+    better = warmup_for(steps.total, share)
     said = text(
         f"rules_model.long-warmup-{'over' if over else 'most'}", **fields, reached=reached,
-        part=100 * part,
+        part=100 * part, advice=text(f"rules_model.long-warmup-{'tenth' if better else 'none'}"),
     )  # fmt: skip
-    return Finding("warning", said, fields, {"set": {"train.warmup": 0.1}})
+    return Finding("warning", said, fields, {"set": {"train.warmup": better}})
 
 
 def many_weights(
@@ -200,8 +204,9 @@ def many_weights(
         学習行をほぼ覚えてしまい、検証の損失は上がり始めます。
 
     対処:
-        `tuning.kind: lora` にすると、動かす重みは 1 % ほどになります。行を増やすのが一番です。
-        full のままなら、早期終了を外さず、検証とテストの値だけで判断してください。
+        `tuning.kind: lora` にすると、動かす重みは 1 % ほどになります (事前学習していない
+        `scratch:` のモデルでは使えません)。行を増やすのが一番です。full のままなら、早期終了を
+        外さず、検証とテストの値だけで判断してください。
 
     What it sees:
         Weights that training moves, divided by the answers that it trains on.
@@ -215,8 +220,9 @@ def many_weights(
         the rows are known by heart and the validation loss begins to rise.
 
     What to do:
-        `tuning.kind: lora` moves about 1 % of the weights. More rows are best. With full tuning
-        keep early stopping, and judge by validation and test rows only.
+        `tuning.kind: lora` moves about 1 % of the weights (a model of `scratch:`, not pretrained,
+        cannot be tuned so). More rows are best. With full tuning keep early stopping, and judge by
+        validation and test rows only.
     """
     if weights.moving is None:
         return None
@@ -229,12 +235,15 @@ def many_weights(
         rows=rows,
         each=_many(weights.moving / rows),
     )
-    change: dict[str, Any] = {"tuning.kind": "lora"}
-    if config["train"].get("learning_rate") is not None:
-        change["train.learning_rate"] = None
+    evidence = {"moving": weights.moving, "rows": rows}
+    if not weights.pretrained:
+        # LoRA adds a little to what a model knows; random weights know nothing.
+        return Finding("info", said, evidence)
+    # The rate of full tuning, whoever chose it, is not LoRA's.
+    change: dict[str, Any] = {"tuning.kind": "lora", "train.learning_rate": None}
     if config["tuning"].get("train_embeddings") is not None:
         change["tuning.train_embeddings"] = None
-    evidence = {"moving": weights.moving, "rows": rows}
+    said += text("rules_model.many-weights-lora")
     return Finding("info", said, evidence, {"set": change})
 
 

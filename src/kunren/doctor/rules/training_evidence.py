@@ -104,8 +104,3 @@ def worth(name: str, value: float) -> str:
 def epoch_of(point: Point | Evaluation) -> int | None:
     """Number of the epoch that ends at, or holds, a point; None where none is logged."""
     return None if point.epoch is None else max(1, round(point.epoch))
-
-
-def two_digits(rate: float) -> float:
-    """A learning rate as one would write it: 1e-05, not 9.999999999999999e-06."""
-    return float(f"{rate:.2g}")

@@ -156,6 +156,8 @@ def _overfitting(
     else:
         by = named(by)
     number = epoch_of(at)
+    # Fewer epochs would end a training before the weights that its own metric liked best.
+    mendable = course.ours and kind != "other" and number and number > 1
     grown = 100 * (high / at.loss - 1)
     # Which weights another tool kept is inferred, and why it did is not known.
     unsure = kind == "other" and not course.ours
@@ -173,7 +175,7 @@ def _overfitting(
             "rise": high / at.loss - 1,
             "kept_epoch": None if kept is None else epoch_of(kept),
         },
-        {"set": {"train.epochs": number}} if course.ours and number and number > 1 else None,
+        {"set": {"train.epochs": number}} if mendable else None,
     )  # fmt: skip
 
 

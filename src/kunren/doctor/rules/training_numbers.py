@@ -8,12 +8,13 @@ from itertools import takewhile
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kunren.doctor.course import Course, Evaluation, Point
-from kunren.doctor.curve import jitter, noise, running_median
+from kunren.doctor.course import Course, Point
+from kunren.doctor.curve import running_median
 from kunren.doctor.evidence import Finding, Missing
-from kunren.doctor.rules.training_evidence import MIN_EVALUATIONS, losses, place, two_digits
+from kunren.doctor.rules.divergence import diverged_by, worse
+from kunren.doctor.rules.patches import slower
+from kunren.doctor.rules.training_evidence import losses, place
 from kunren.doctor.rules.wording import joined
 from kunren.evaluation.told import percent
 from kunren.messages import text
@@ -42,14 +43,8 @@ HEIGHT = 3.0
 LEAST_SPIKE = 0.5
 """In nats: one row that is answered wrongly and surely (a loss of about 4) in a batch of eight."""
 
-UNLEARNT = 0.2
-"""Share of the loss by which it must have come down to have learnt something worth losing."""
-
-LEAST_RISE = 0.05
-"""Rise of the evaluation loss, in nats, below which nothing is lost."""
-
-BACK = 0.8
-"""Share of what was learnt that is lost again when a run has diverged."""
+TENTH, THIRD = 10.0, 3.0
+"""What the learning rate is divided by after a loss that was not finite, and after jumps."""
 
 DIVERGED = 2.0
 """The loss ends at this many times its lowest level."""
@@ -113,10 +108,15 @@ def non_finite(course: Course, state: State, *, streak: float = STREAK,
     kind = "non-finite" if fatal else "non-finite-gradients"
     cause = text(f"rules_training.non-finite-{_cause(course, first)}")
     patch = _patch(course)
+    better = patch.get("train.learning_rate")
+    lower_rate = text(
+        f"rules_training.rate-{'tenth' if better is None else 'is'}",
+        rate="" if better is None else f"{better:g}",
+    )
     return Finding(
         "critical" if fatal else "warning",
         text(f"rules_training.{kind}", since=joined(filter(None, (said, cause))),
-             share=percent(share)),
+             share=percent(share), rate=lower_rate),
         {
             "step": None if first is None else int(first.step),
             "stopped_by_guard": stopped,
@@ -159,8 +159,9 @@ def _patch(course: Course) -> dict[str, Any]:
     """fp32, and a lower rate unless fp16 explains it alone."""
     precision, rate = (course.settings.get(f"train.{k}") for k in ("precision", "learning_rate"))
     patch: dict[str, Any] = {} if precision == "fp32" else {"train.precision": "fp32"}
-    if rate is not None and (precision != "fp16" or _too_high(course, rate)):
-        patch["train.learning_rate"] = two_digits(rate / 10)
+    lower = slower(course, TENTH)
+    if lower is not None and rate is not None and (precision != "fp16" or _too_high(course, rate)):
+        patch["train.learning_rate"] = lower
     return patch
 
 
@@ -271,32 +272,34 @@ def loss_spikes(course: Course, *, deviations: float = SPIKE, height: float = HE
     level = running_median(values, 7)
     begin = max(1, len(values) // 10)
     start = float(np.median(values[:begin]))
-    if (apart := _diverged(course, values, diverged)) is not None:
+    fix, advice = _slower(course)
+    if (apart := diverged_by(course, values, diverged)) is not None:
         low_at = int(level.argmin())
         return Finding(
             "critical" if apart else "warning",
             text(
                 "rules_training.loss-spikes-diverged",
                 low=float(level.min()), at=place(found[low_at]),
-                high=float(np.median(values[-begin:])),
+                high=float(np.median(values[-begin:])), advice=advice,
             ),
             {
                 "lowest": float(level.min()),
                 "last": float(np.median(values[-begin:])),
                 "step": int(found[low_at].step),
             },
-            _slower(course),
+            fix,
         )  # fmt: skip
-    if (worse := _worse(course)) is not None:
-        at, after, rates = worse
+    if (harmed := worse(course)) is not None:
+        at, after, rates = harmed
         return Finding(
             "warning",
             text(
                 "rules_training.loss-spikes-worse",
                 at=place(at), low=at.loss, high=after, then=rates[0], now=rates[1],
+                advice=advice,
             ),
             {"step": int(at.step), "eval_loss": [at.loss, after], "loss": list(rates)},
-            _slower(course),
+            fix,
         )  # fmt: skip
     off = values - level
     spread = 1.4826 * float(np.median(np.abs(off))) or math.inf
@@ -309,80 +312,17 @@ def loss_spikes(course: Course, *, deviations: float = SPIKE, height: float = HE
     worst = max(where, key=lambda p: p.value)
     return Finding(
         "warning" if len(where) > 1 else "info",
-        text("rules_training.loss-spikes", count=len(where), worst=worst.value, at=place(worst)),
+        text(
+            "rules_training.loss-spikes", count=len(where), worst=worst.value, at=place(worst),
+            advice=advice,
+        ),
         {"count": len(where), "steps": [int(p.step) for p in where[:20]], "worst": worst.value},
-        _slower(course) if len(where) > 1 else None,
-    )
+        fix if len(where) > 1 else None,
+    )  # fmt: skip
 
 
-def _diverged(course: Course, values: NDArray[np.float64], diverged: float) -> bool | None:
-    """Whether a loss that had come down for good is up again at the end.
-
-    Means of tenths of the curve are compared, so that neither single rows nor the lowest of many
-    noisy points count: the end must be above the lowest by five standard errors. It then is at
-    ``diverged`` times the lowest, or has lost most of what was learnt.
-
-    Returns:
-        None: it has not. False: only the training loss says so, and it is no higher than twice its
-        lowest: the order of the rows could do that.
-    """
-    size = max(3, len(values) // 10)
-    parts = [
-        float(values[n : n + size].mean()) for n in range(len(values) % size, len(values), size)
-    ]
-    spread = noise(values)
-    if len(parts) < 3 or spread is None or _holds(course):
-        return None
-    first, lowest, last = parts[0], min(parts[:-1]), parts[-1]
-    error = 5 * spread * math.sqrt(2 / size)
-    apart = last >= diverged * lowest and last - lowest > max(0.3, error)
-    if apart and last >= 0.9 * first:
-        return True
-    least = max(UNLEARNT * first, error)
-    lost = min(parts[-2:]) - lowest
-    if len(parts) < 5 or first - lowest <= least or lost <= max(least, BACK * (first - lowest)):
-        return None
-    return _unlearnt_held([one.loss for one in course.evaluated])
-
-
-def _holds(course: Course) -> bool:
-    """Whether the last evaluation, at the end of the run, is about the best one."""
-    found = course.evaluated
-    at_end = bool(found) and bool(course.loss) and found[-1].step >= 0.95 * course.loss[-1].step
-    return at_end and len(found) > 1 and found[-1].loss <= 1.1 * min(one.loss for one in found)
-
-
-def _unlearnt_held(values: Sequence[float]) -> bool:
-    """Whether the evaluation loss ends where it began, too, and was lower between."""
-    if len(values) < 3:
-        return False
-    fallen = values[0] - min(values)
-    return fallen > UNLEARNT * values[0] and values[-1] - min(values) > BACK * fallen
-
-
-def _worse(course: Course) -> tuple[Evaluation, float, tuple[float, float]] | None:
-    """The best evaluation, if both losses rose after it and stayed up: no overfitting, but harm.
-
-    Returns:
-        The evaluation, the evaluation loss after it, and the training loss before and after it.
-    """
-    found = course.evaluated
-    if len(found) < MIN_EVALUATIONS:
-        return None
-    best = min(found, key=lambda one: one.loss)
-    after = [one.loss for one in found if one.step > best.step]
-    if len(after) < 2 or min(after) - best.loss <= max(
-        UNLEARNT * best.loss, 2 * (noise([one.loss for one in found]) or 0.0),
-        jitter(best.loss, course.judged_size), LEAST_RISE,
-    ):  # fmt: skip
-        return None
-    then = course.loss_between(0.5 * best.step, best.step)
-    now = course.loss_between(best.step, found[-1].step)
-    if then is None or now is None or now <= (1 + UNLEARNT) * then:
-        return None
-    return best, float(np.mean(after)), (then, now)
-
-
-def _slower(course: Course) -> Mapping[str, Any] | None:
-    rate = course.settings.get("train.learning_rate")
-    return {"set": {"train.learning_rate": two_digits(rate / 3)}} if course.ours and rate else None
+def _slower(course: Course) -> tuple[Mapping[str, Any] | None, str]:
+    rate = slower(course, THIRD)
+    if rate is None:
+        return None, text("rules_training.slower-third")
+    return {"set": {"train.learning_rate": rate}}, text("rules_training.slower", rate=f"{rate:g}")

@@ -10,6 +10,7 @@ from statistics import fmean
 from kunren.doctor.course import Course, Evaluation, accuracy, lower
 from kunren.doctor.curve import chance, ends, jitter, noise
 from kunren.doctor.evidence import Finding, Missing
+from kunren.doctor.rules.patches import faster
 from kunren.doctor.rules.training_evidence import (
     MIN_EVALUATIONS,
     epoch_of,
@@ -17,7 +18,6 @@ from kunren.doctor.rules.training_evidence import (
     named,
     place,
     supervised,
-    two_digits,
 )
 from kunren.messages import text
 
@@ -59,11 +59,6 @@ FEW_SPACED = 20
 _MOST_LABELS = 200
 
 
-REACHED = 0.5
-"""Where the learning rate never came to half of what was asked for, its warm-up was too long: the
-rate itself may well be right."""
-
-
 def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
                  still: float = STILL) -> Finding | None:  # fmt: skip
     """The loss stays where it began.
@@ -83,8 +78,10 @@ def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
         3 クラス分類で、学習損失が 1.10 から 1.09、評価損失も 1.10 のまま。正解率は 34 %。
 
     対処:
-        学習率を 10 倍にして試します。それでも動かなければ、学習される重みがあるか (LoRA の対象、
-        凍結)、ラベルと入力の対応がずれていないか、損失マスクが空でないかを確かめます。
+        学習率を 10 倍にして試します。すでに普通の値よりずっと高いときは、逆に下げます。
+        ウォームアップが学習の大半を占めるときは、まずそれを 1 割にします。
+        それでも動かなければ、学習される重みがあるか (LoRA の対象、凍結)、ラベルと入力の対応が
+        ずれていないか、損失マスクが空でないかを確かめます。
         10 行だけを繰り返し学習して損失が 0 に近づくかを見るのが、早い切り分けです。
 
     What it sees:
@@ -101,9 +98,11 @@ def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
         and the accuracy is 34 %.
 
     What to do:
-        Try ten times the learning rate. If that moves nothing, see whether any weight is trained
-        (targets of LoRA, frozen layers), whether texts and labels still belong together, and
-        whether the loss mask is empty. Ten rows trained again and again must go to a loss of 0.
+        Try ten times the learning rate; where it is far above the usual one already, lower it.
+        Where the warm-up is most of the training, make that a tenth first. If nothing moves, see
+        whether any weight is trained (targets of LoRA, frozen layers), whether texts and labels
+        still belong together, and whether the loss mask is empty. Ten rows trained again and again
+        must go to a loss of 0.
     """
     supervised(course)
     curve = course.finite_loss
@@ -122,10 +121,13 @@ def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
     guess, known = _uniform(course, level)
     close = near if known else NEAR_UNKNOWN
     at_guess = guess is not None and abs(level - math.log(guess)) <= close * math.log(guess)
+    if known and at_guess and guess is not None and end >= (1 - 2 * near) * level:
+        # What came back to guessing from above learnt as little as what stayed there.
+        unmoved = not _fell(course, [min(loss, math.log(guess)) for loss in held], still)
+        if unmoved and _began_at(guess, start, values[0] if known else start, close):
+            return _guessing(course, guess, known, start, level)
     fell = start - end > max(still * start, 2 * error) or _fell_at_once(values, end, still)
-    fell_held = len(held) >= 2 and held[0] - min(held[1:]) > max(
-        still * held[0] / 2, jitter(held[0], course.judged_size)
-    )
+    fell_held = _fell(course, held, still)
     begun = start <= (1 + 2 * close) * math.log(guess) if guess else False
     if at_guess and begun and abs(end - level) <= 2 * near * level and not fell_held:
         assert guess is not None  # noqa: S101  (at_guess)
@@ -133,6 +135,7 @@ def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
     least = (1 - MAY_FALL) * level - jitter(level, course.evaluation_rows)
     if (once := _one_answer(course)) is not None and not fell_held and end > least:
         name, value = once
+        fix, _ = faster(course)
         return Finding(
             "warning",
             text(
@@ -140,18 +143,34 @@ def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
                 count=len(course.of_metric(name)), loss=level,
             ),
             {"start": start, "end": end, "metric": name, "value": value},
-            _faster(course),
+            fix,
         )  # fmt: skip
-    unsure = start - end + 2 * error > MAY_FALL * start
+    unsure = abs(start - end) + 2 * error > MAY_FALL * start
     fell = fell or _fell_between(values)
-    if fell or fell_held or unsure or len(values) < 4 or not _long_enough(course, len(values), end):
+    moved = bool(held) and max(held) > (1 + MAY_FALL) * min(held)
+    flat = not (fell or fell_held or moved or unsure)
+    if not flat or len(values) < 4 or not _long_enough(course, len(values), end):
         return None
+    fix, advice = faster(course)
     return Finding(
         "warning",
-        text("rules_training.not-learning-flat", start=start, end=end),
+        text("rules_training.not-learning-flat", start=start, end=end, advice=advice),
         {"start": start, "end": end, "standard_error": error},
-        _faster(course),
+        fix,
     )
+
+
+def _fell(course: Course, held: Sequence[float], still: float) -> bool:
+    """Whether an evaluation loss came down from where it began, by more than its rows' chance."""
+    return len(held) >= 2 and held[0] - min(held[1:]) > max(
+        still * held[0] / 2, jitter(held[0], course.judged_size)
+    )
+
+
+def _began_at(guess: int, start: float, first: float, close: float) -> bool:
+    """Whether the training loss began no higher than guessing, in its first part or its first."""
+    level = math.log(guess)
+    return start <= (1 + 2 * close) * level or abs(first - level) <= 2 * close * level
 
 
 def _fell_at_once(values: Sequence[float], end: float, still: float) -> bool:
@@ -194,12 +213,13 @@ def _one_answer(course: Course) -> tuple[str, float] | None:
 def _guessing(course: Course, labels: int, known: bool, start: float, end: float) -> Finding:
     which = text(f"rules_training.labels-{'known' if known else 'guessed'}")
     guess = math.log(labels)
+    fix, advice = faster(course)
     said = {"start": start, "end": end, "labels": labels, "guess": guess, "which": which}
     return Finding(
         "critical" if known else "warning",
-        text("rules_training.not-learning-guess", **said),
+        text("rules_training.not-learning-guess", **said, advice=advice),
         {"start": start, "end": end, "labels": labels, "ln_labels": guess},
-        _faster(course),
+        fix,
     )
 
 
@@ -266,16 +286,6 @@ def _long_enough(course: Course, points: int, level: float) -> bool:
     """A few noisy batches of an epoch of a model that is good already are no standstill."""
     known = course.labels is not None or level >= WHOLE_VOCABULARY
     return points >= 20 or (course.last_epoch or 0.0) >= 2 or known
-
-
-def _faster(course: Course) -> dict[str, dict[str, float]] | None:
-    rate = course.settings.get("train.learning_rate")
-    if not course.ours or not rate:
-        return None
-    reached = max((p.value for p in course.rate), default=rate)
-    if reached < REACHED * rate and course.settings.get("train.warmup"):
-        return {"set": {"train.warmup": 0.1}}
-    return {"set": {"train.learning_rate": two_digits(10 * rate)}}
 
 
 def still_improving(course: Course, *, gain: float = GAIN, large: float = LARGE_GAIN,

@@ -1,0 +1,155 @@
+"""Patches of what a training shows: really trained with the fault, mended, and trained again.
+
+Each was tried with other seeds too: wherever the fault shows, the mended run does not have it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from tests.doctor.mending import (
+    Fault,
+    Trained,
+    Trainings,
+    encoder,
+    patch_of,
+    sparkling,
+    told,
+    write,
+)
+from tests.forked import ask_forked_process
+from tests.small import write_experiment
+from tests.tiny_models import save_tiny
+
+from kunren.cli import main
+from kunren.models import verify
+
+_RATE = ("train.learning_rate",)
+
+
+def _calm(rate: str, **train: str) -> tuple[str, ...]:
+    """Settings of experiments that differ in the learning rate: no checkpoint is left out of it."""
+    return (f"train.learning_rate={rate}", *(f"train.{k}={v}" for k, v in train.items()))
+
+
+_STUCK = {"seed": "2", "epochs": "6"}
+_LOUD = {"seed": "1", "epochs": "6", "schedule": "constant"}
+
+FAULTS = (
+    Fault("non-finite", (*_RATE, "train.precision"), "small",
+          ("train.precision=fp16", "train.learning_rate=100")),
+    Fault("still-improving", ("train.epochs",), "told",
+          ("train.learning_rate=3e-4", "train.epochs=4")),
+    Fault("validation-collapse", ("task.labels.ban", "train.warmup"), "sparkling"),
+    Fault("overfitting", ("train.epochs",), "noisy",
+          ("train={epochs: 12, learning_rate: 5e-3, metric: loss, schedule: constant, seed: 1, "
+           "early_stopping: null, batch_size: 4}", "tuning.train_embeddings=true")),
+    Fault("not-learning", _RATE, "told", _calm("1e-6", **_STUCK), "rate-too-low"),
+    Fault("not-learning", _RATE, "told", _calm("0.03", **_STUCK), "rate-too-high"),
+    Fault("not-learning", ("train.warmup",), "told", _calm("1e-4", warmup="20000", **_STUCK),
+          "warm-up-too-long"),
+    Fault("not-learning", ("train.warmup", *_RATE), "told",
+          _calm("1e-5", warmup="20000", **_STUCK), "both"),
+    Fault("loss-spikes", _RATE, "told", _calm("0.01", **_LOUD), "jumps"),
+    Fault("loss-spikes", _RATE, "told", _calm("0.1", **_LOUD), "diverged"),
+)  # fmt: skip
+
+
+def _told(folder: Path, models: Callable[[str], Path]) -> Path:
+    return write(folder, told("喜悲怒", 30), encoder(models("wide"), metric="loss"))
+
+
+def _noisy(folder: Path, models: Callable[[str], Path]) -> Path:
+    """What can be learnt, and every third label is wrong: that can only be learnt by heart."""
+    chance = random.Random(1)
+    rows = [
+        row | {"label": chance.choice("喜悲怒") if chance.random() < 0.5 else row["label"]}
+        for row in told("喜悲怒", 30)
+    ]
+    return write(folder, rows, encoder(models("bert")))
+
+
+MAKE: Mapping[str, Callable[[Path, Callable[[str], Path]], Path]] = {
+    "small": lambda folder, models: write_experiment(folder, models("gemma")),
+    "sparkling": lambda folder, models: sparkling(folder, models("bert")),
+    "told": _told,
+    "noisy": _noisy,
+}
+
+
+@pytest.fixture(scope="module")
+def bases(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A function from the name of an experiment to its YAML; models are made once."""
+    folder = tmp_path_factory.mktemp("bases")
+    configs: dict[str, Path] = {}
+
+    def model(kind: str) -> Path:
+        path = folder / kind
+        return path if path.exists() else save_tiny(kind, path)
+
+    def base(name: str) -> Path:
+        if name not in configs:
+            (folder / f"with-{name}").mkdir()
+            configs[name] = MAKE[name](folder / f"with-{name}", model)
+        return configs[name]
+
+    return base
+
+
+@pytest.fixture(scope="module")
+def trainings(tmp_path_factory: pytest.TempPathFactory) -> Trainings:
+    return Trainings(tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify, "_ask_fresh_process", ask_forked_process)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_a_mended_run_has_it_no_more(
+    fault: Fault, bases: Callable[[str], Path], trainings: Trainings
+) -> None:
+    config = bases(fault.base)
+    before = trainings.train(config, *fault.set)
+    patch = patch_of(fault, before.found, before.config)
+    after = trainings.train(config, *fault.set, *patch)
+    # It was looked for: a rule that lacked what it needs would not have found it either.
+    assert fault.slug in after.quiet, after.found.get(fault.slug)
+    assert _better(before, after)
+
+
+def _better(before: Trained, after: Trained) -> bool:
+    """Whether the mended training ends no worse than the other, or that one broke off."""
+    return not before.losses or after.losses[-1] <= before.losses[-1] + 1e-9
+
+
+def test_a_broken_run_is_mended_on_the_command_line(
+    bases: Callable[[str], Path], trainings: Trainings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (fault,) = [fault for fault in FAULTS if fault.name == "diverged"]
+    before = trainings.train(bases(fault.base), *fault.set)
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor", str(before.folder), "--fix"])
+    assert not ended.value.code
+    said = capsys.readouterr().out
+    rate = "-  learning_rate: 0.1"
+    for part in ("train.learning_rate ", "loss-spikes: ", rate, "0.0001 に下げて"):
+        assert part in said
+    assert "テスト行の結果にもとづく" not in said
+    after = trainings.train(before.folder / "config.fixed.yaml")
+    assert after.config["train"]["learning_rate"] == 1e-4
+    assert fault.slug in after.quiet
+
+
+def test_what_did_not_learn_learns(bases: Callable[[str], Path], trainings: Trainings) -> None:
+    for fault in FAULTS:
+        if fault.slug == "not-learning":
+            before = trainings.train(bases(fault.base), *fault.set)
+            patch = patch_of(fault, before.found, before.config)
+            after = trainings.train(bases(fault.base), *fault.set, *patch)
+            assert after.losses[-1] < 0.95 * before.losses[-1]
