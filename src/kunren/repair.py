@@ -141,7 +141,14 @@ def _go_on(
         attempt, trained = looked.attempt, None
         for finding in attempt.findings:
             if BY_SLUG[finding["slug"]] not in check.RULES:  # those were told before training
-                progress.say(text("check.line", **finding))
+                progress.say(
+                    text(
+                        "doctor.line",
+                        severity=text(f"doctor.severity-{finding['severity']}"),
+                        slug=finding["slug"],
+                        message=finding["message"],
+                    )
+                )
         merged = _mend(config, story.overrides, looked)
         story.ended = _ended(story, attempt, merged)
         if story.ended is None:
