@@ -139,7 +139,7 @@ def one_overflow(folder: Path) -> Path:
 
 
 CASES: tuple[Healthy, ...] = (
-    Healthy("encoder", "BERT, one label, 10 epochs", encoder),
+    Healthy("encoder", "BERT, one label, 6 epochs", encoder),
     Healthy("early stopping", "BERT, at most 40 epochs", long_with_early_stopping),
     Healthy("hierarchy", "BERT, labels of two levels", hierarchy),
     Healthy("sets", "BERT, sets of emoji", tags),

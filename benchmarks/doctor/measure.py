@@ -29,6 +29,7 @@ _ALSO: Mapping[str, str] = {
     "train.non-finite": "non-finite",
     "train.fp16-overflow": "non-finite",
     "config.focal-and-smoothing": "focal-with-smoothing",
+    "data.garbled": "garbled-text",
     "collapse": "mode-collapse",
 }
 """Code of an error, or slug of a live notice → the rule that finds the same."""
@@ -43,7 +44,7 @@ class Outcome:
         told: moment → slug → severity, of everything that kunren told.
         messages: slug → as it was told.
         peer: what the peer found; None: it is not installed, or there is no log that it can read.
-        ended: how the run ended: finished, stopped, refused, or foreign.
+        ended: how the run ended: finished, stopped, refused, crashed, or foreign.
         seconds: all in all.
     """
 
@@ -78,7 +79,11 @@ def measure(case: Fault | Healthy, folder: Path) -> Outcome:
         outcome.peer = peer.ask(made)
     else:
         with patch.object(verify, "_ask_fresh_process", ask_forked_process), made.bug():
-            _experiment(outcome, made, folder)
+            try:
+                _experiment(outcome, made, folder)
+            except Exception as error:  # a crash of kunren is a result, and the worst one
+                outcome.ended = "crashed"
+                outcome.messages["crash"] = f"{type(error).__name__}: {error}"
     outcome.seconds = time.monotonic() - begun
     return outcome
 

@@ -107,6 +107,8 @@ def _fault_row(fault: Fault, one: Outcome) -> tuple[str, ...]:
     when: str = "**not found**" if first is None else first
     if first is not None and not on_time(fault, one):
         when = f"**{first}**"
+    if one.ended == "crashed":
+        when += " (kunren crashed)"
     return (
         fault.name, fault.planted, fault.earliest, when,
         ", ".join(f"`{slug}`" for slug in named_by(fault, one)) or "–", _by_peer(fault, one),
@@ -122,11 +124,12 @@ def _by_peer(fault: Fault, one: Outcome) -> str:
 
 
 def _healthy_row(run: Healthy, one: Outcome) -> tuple[str, ...]:
+    crash = ["**kunren crashed**"] if one.ended == "crashed" else []
     told = [f"{found['check']} ({found['severity']})" for found in one.peer or ()]
     said = "not installed" if peer.version() is None else ", ".join(told) or "–"
     return (
         run.name, run.about,
-        ", ".join(f"**{slug}**" for slug in one.of("critical")) or "–",
+        ", ".join(crash + [f"**{slug}**" for slug in one.of("critical")]) or "–",
         ", ".join(one.of("warning")) or "–", said,
     )  # fmt: skip
 
