@@ -39,8 +39,14 @@ STOPS = ("vocabulary-mismatch", "empty-loss-mask", "label-roundtrip", "padding-i
 """Where one of these is critical, training could not mean anything."""
 
 MOST_ROWS = 4_000
-"""Rows of a split that are made into tokens: the longest and, evenly spaced, others. All of 100,000
-would take longer than one wants to wait for an answer."""
+"""Rows for training that are made into tokens, and a quarter as many of each other split: the
+longest and, evenly spaced, others. All of 100,000 would take longer than one wants to wait for an
+answer."""
+
+_HELD_OUT = 4
+
+MOST_CHARACTERS = 2_000_000
+"""How much text these may be, as far as that leaves a tenth as many of them."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +161,9 @@ def read(plan: Plan, folder: Path) -> tuple[Plan, Reading]:
     wanted = plan.config.model.add_tokens
     new, _ = teach(tokenizer, plan.labels if wanted == "labels" else wanted)
     plan = settled(plan, family)
-    looked_at = {name: _some(plan.rows[name]) for name in SPLITS}
+    looked_at = {
+        name: _some(plan.rows[name], 1 if name == "train" else _HELD_OUT) for name in SPLITS
+    }
     examples = _encoded(plan, family, looked_at)
     added = tuple(number for number, _ in new)
     vocabulary = None
@@ -267,12 +275,20 @@ def _or_missing(found: Any, name: str) -> Any:
     return found
 
 
-def _some(rows: Sequence[Row]) -> Sequence[Row]:
-    """All rows, or of very many the longest and others evenly spaced, in their order."""
-    if len(rows) <= MOST_ROWS:
-        return rows
-    half = MOST_ROWS // 2
+def _some(rows: Sequence[Row], part: int) -> Sequence[Row]:
+    """All rows, or of very many the longest and others evenly spaced, in their order.
+
+    ``part``: what all limits are divided by.
+    """
     sizes = [sum(len(m.content) for m in row.messages) for row in rows]
+    characters = sum(sizes)
+    most = MOST_ROWS // part
+    if characters > MOST_CHARACTERS // part:
+        fitting = MOST_CHARACTERS // part * len(rows) // characters
+        most = min(most, max(fitting, most // 10))
+    if len(rows) <= most:
+        return rows
+    half = max(1, most // 2)
     longest = sorted(range(len(rows)), key=sizes.__getitem__, reverse=True)[:half]
     spaced = range(0, len(rows), -(-len(rows) // half))
     return [rows[n] for n in sorted({*longest, *spaced})]

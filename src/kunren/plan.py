@@ -183,9 +183,11 @@ def with_family(plan: Plan, family: str) -> Plan:
             # Written into the config, so that the record shows it and the same run repeats it.
             asked = plan.task.default_system(plan.labels) or None
         config = _with_task(config, system=asked)
-    task = make_task(config.task)
     model = plan.model.model_copy(update={"family": family})
-    return _prepared(replace(plan, config=config, model=model, task=task))
+    made = replace(plan, config=config, model=model)
+    if config.task == plan.config.task:
+        return made  # the rows are as they would be made again
+    return _prepared(replace(made, task=make_task(config.task)))
 
 
 def _decided(config: Config) -> TrainConfig:
@@ -228,7 +230,7 @@ def _sides(splits: Splits) -> dict[str, tuple[Row, ...]]:
 
 
 def _prepared(plan: Plan) -> Plan:
-    labels = plan.task.labels(plan.task.prepare(plan.known))
+    labels = plan.task.labels(plan.known)
     rows = {name: plan.task.prepare(plan.raw[name]) for name in SPLITS}
     items = {name: plan.task.items(rows[name]) for name in SPLITS}
     return replace(plan, rows=rows, items=items, labels=labels)

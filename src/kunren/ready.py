@@ -22,6 +22,10 @@ Examples = Mapping[str, Sequence[AnyExample]]
 _LEAST_TOKENS = 16
 """Room to write: cut right after a label, an answer that goes on would look right."""
 
+_MOST_ANSWERS = 2_000
+"""Different answers, the longest by characters, among which that of most tokens is looked for: of
+100,000 it would take half a minute, and a quarter more than the longest is given anyway."""
+
 
 @dataclass(frozen=True)
 class Ready:
@@ -86,7 +90,7 @@ def settled(plan: Plan, family: Family) -> Plan:
         train = train.model_copy(update={"learning_rate": rate})
     if evaluate.max_new_tokens is None:
         answers = dict.fromkeys(item.answer for item in plan.items["train"])
-        longest = max(family.tokens([*answers]))
+        longest = max(family.tokens(sorted(answers, key=len, reverse=True)[:_MOST_ANSWERS]))
         room = max(_LEAST_TOKENS, longest + -(-longest // 4))
         evaluate = evaluate.model_copy(update={"max_new_tokens": room})
     return replace(plan, config=config.model_copy(update={"train": train, "evaluate": evaluate}))

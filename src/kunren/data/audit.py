@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache, wraps
+from functools import wraps
 from itertools import takewhile
 from typing import ParamSpec, TypeVar
 
@@ -59,15 +59,9 @@ def _joined(
     return (*train, *validation, *test)
 
 
-@lru_cache(maxsize=1 << 18)
-def plain(said: str) -> str:
-    """A text as it is compared: several rules ask for the same ones."""
-    return normalize(said)
-
-
 def asked(messages: Iterable[Message]) -> tuple[str, ...]:
     """What is said, normalised, without the system prompt: it is no part of what a row asks."""
-    return tuple(f"{m.role}\0{plain(m.content)}" for m in messages if m.role != "system")
+    return tuple(f"{m.role}\0{normalize(m.content)}" for m in messages if m.role != "system")
 
 
 @once

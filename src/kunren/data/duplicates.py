@@ -36,6 +36,8 @@ def overlaps(files: Mapping[str, Sequence[Row]]) -> list[Problem]:
     Args:
         files: the config's name of each file → its rows.
     """
+    if len(files) < 2:
+        return []
     first: dict[tuple[str, ...], tuple[str, Row]] = {}
     problems = []
     for name, rows in files.items():

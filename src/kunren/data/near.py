@@ -10,10 +10,12 @@ edits share one of their rarest n-grams. So nearly every row is compared with a 
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
+from functools import lru_cache
+from itertools import pairwise, takewhile
 from typing import Any
 
 import numpy as np
@@ -50,15 +52,20 @@ order of their forms. No pair is missed unless more share it. It bounds the work
 where thousands of rows are of one template."""
 
 _CHUNK = 1 << 18
+_BITS = 62
+_BLOCK = 1 << 16
 
 _SOURCE = regex.compile(r"^rt\s*@\w+\s*:?|https?://\S+|@\w+")
 _MARK = r"[\p{P}\p{So}\p{Sk}\p{Z}\p{C}\p{M}~→←]+"
 _DECORATION = regex.compile(rf"(?<!\d){_MARK}|{_MARK}(?!\d)")
 _ENDING = regex.compile(r"(?<=..)(?:[よねなわぞさ]ー*|w|笑|ーー+)+$")
 _REPEATED = regex.compile(r"(\D)\1{2,}|(ー)ー+")
+_MAY_REPEAT = re.compile(r"(.)\1\1|ーー", re.DOTALL)
+"""Found far sooner, where the other is not."""
 _NUMBER = regex.compile(r"\d+(?:[.,:/-]\d+)*")
 
 _Numbers = npt.NDArray[np.int64]
+_Links = tuple[tuple[int, int, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +101,15 @@ def form(row: Row) -> str:
     In a text that has ``SHORT`` other characters all numbers count as the same. A text of nothing
     but such decoration is its own form.
     """
-    said = normalize("\n".join(m.content for m in row.messages if m.role == "user"))
-    bare = _DECORATION.sub("", _SOURCE.sub("", said))
-    bare = _REPEATED.sub(r"\1\2", _ENDING.sub("", bare))
+    return _form("\n".join(m.content for m in row.messages if m.role == "user"))
+
+
+@lru_cache(maxsize=1 << 18)
+def _form(asked: str) -> str:
+    said = normalize(asked)
+    bare = _ENDING.sub("", _DECORATION.sub("", _SOURCE.sub("", said)))
+    if _MAY_REPEAT.search(bare):
+        bare = _REPEATED.sub(r"\1\2", bare)
     masked = _NUMBER.sub("0", bare)
     return (masked if len(masked) - masked.count("0") >= SHORT else bare) or said
 
@@ -107,14 +120,20 @@ def near(rows: Sequence[Row]) -> Near:
     Time and memory grow with the characters of all rows, not with the square of their number.
     """
     made = [form(row) for row in rows]
-    texts = sorted(set(made))
+    texts = tuple(sorted(set(made)))
     number = {text: n for n, text in enumerate(texts)}
-    links = _links(_unframed(texts))
+    links, like = _near(texts)
+    return Near(tuple(number[text] for text in made), links, like)
+
+
+@lru_cache(maxsize=2)  # the rules ask for the rows that were split, in another order
+def _near(texts: tuple[str, ...]) -> tuple[_Links, Mapping[int, Sequence[tuple[int, float]]]]:
+    links = tuple(_links(_unframed(texts)))
     like: dict[int, list[tuple[int, float]]] = defaultdict(list)
     for one, other, similarity in links:
         like[one].append((other, similarity))
         like[other].append((one, similarity))
-    return Near(tuple(number[text] for text in made), tuple(links), dict(like))
+    return links, dict(like)
 
 
 def near_groups(rows: Sequence[Row]) -> list[tuple[Row, ...]]:
@@ -215,9 +234,7 @@ def _candidates(texts: Sequence[str]) -> _Numbers:
     if len(texts) < 2:
         return np.zeros(0, dtype=np.int64)
     lengths = np.array([len(text) for text in texts], dtype=np.int64)
-    rank, owner, place = _rarest(texts, lengths)
-    order = np.lexsort((place, owner, rank))
-    rank, owner, place = rank[order], owner[order], place[order]
+    rank, owner, place = _in_order(*_rarest(texts, lengths))
     found = [np.zeros(0, dtype=np.int64)]
     for step in range(1, min(_WINDOW + 1, len(rank))):
         at = np.flatnonzero(rank[step:] == rank[:-step])
@@ -236,26 +253,67 @@ def _rarest(texts: Sequence[str], lengths: _Numbers) -> tuple[_Numbers, _Numbers
     N-grams are told apart by a hash. Two that share one count as the same, which costs time and
     loses nothing.
     """
+    ends = np.cumsum(lengths)
+    buckets = min(max(_LEAST_BUCKETS, 1 << (4 * int(ends[-1])).bit_length()), _MOST_BUCKETS)
+    cuts = np.searchsorted(ends, np.arange(_BLOCK, ends[-1], _BLOCK))
+    bounds = [0, *np.unique(cuts[cuts > 0]).tolist(), len(texts)]
+    blocks = [slice(*pair) for pair in pairwise(bounds)]  # each small enough for a processor's cache
+    made = [_buckets(texts[block], lengths[block], buckets) for block in blocks]
+    frequency = np.bincount(np.concatenate(made), minlength=buckets)
+    _, by_frequency = _in_order(frequency, np.arange(buckets))
+    rank_of = np.empty(buckets, dtype=np.int32)
+    rank_of[by_frequency] = np.arange(buckets, dtype=np.int32)
+    found = []
+    for block, bucket in zip(blocks, made, strict=True):
+        rank, owner, place = _rarest_of(rank_of[bucket].astype(np.int64), lengths[block])
+        found.append((rank, owner + block.start, place))
+    rank, owner, place = (np.concatenate(column) for column in zip(*found, strict=True))
+    return rank, owner, place
+
+
+def _buckets(texts: Sequence[str], lengths: _Numbers, buckets: int) -> npt.NDArray[np.int32]:
+    """The hash of each n-gram of texts, one text after the other; ``buckets`` is a power of two."""
     codes = np.frombuffer("".join(texts).encode("utf-32-le"), dtype=np.uint32).astype(np.uint64)
-    owner = np.repeat(np.arange(len(texts)), lengths)
-    starts = np.cumsum(lengths) - lengths
-    place = np.arange(len(codes)) - starts[owner]
-    valid = np.flatnonzero(place <= lengths[owner] - _GRAM)
-    buckets = min(max(_LEAST_BUCKETS, 1 << (4 * len(codes)).bit_length()), _MOST_BUCKETS)
-    mixed = np.zeros(len(valid), dtype=np.uint64)
+    mixed = np.zeros(max(0, len(codes) - _GRAM + 1), dtype=np.uint64)
     for n in range(_GRAM):
         # Knuth's multiplicative hash, with 2**64 over the golden ratio.
-        mixed = (mixed ^ codes[valid + n]) * np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ codes[n : n + len(mixed)]) * np.uint64(0x9E3779B97F4A7C15)
         mixed ^= mixed >> np.uint64(29)
-    bucket = (mixed % np.uint64(buckets)).astype(np.int64)
-    by_frequency = np.argsort(np.bincount(bucket, minlength=buckets), kind="stable")
-    rank_of = np.empty(buckets, dtype=np.int64)
-    rank_of[by_frequency] = np.arange(buckets)
-    rank, owner, place = rank_of[bucket], owner[valid], place[valid]
-    order = np.lexsort((rank, owner))
+    crosses = np.zeros(len(codes), dtype=bool)  # n-grams that begin in one text and end in another
+    for n in range(1, _GRAM):
+        crosses[np.cumsum(lengths) - n] = True
+    return (mixed & np.uint64(buckets - 1)).astype(np.int32)[~crosses[: len(mixed)]]
+
+
+def _rarest_of(rank: _Numbers, lengths: _Numbers) -> tuple[_Numbers, _Numbers, _Numbers]:
+    """The same of some texts, whose n-grams' ranks are known, one text after the other."""
     grams = lengths - _GRAM + 1
+    starts = np.cumsum(grams) - grams
+    owner = np.repeat(np.arange(len(grams)), grams)
+    nth = np.arange(len(rank)) - starts[owner]
+    owner, rank, place = _in_order(owner, rank, nth)
     # A partner may be longer by a ninth, and then a tenth of *its* length may differ.
     wanted = np.minimum(lengths // (_TENTH - 1) * _GRAM + 1, grams)
-    nth = np.arange(len(order)) - np.repeat(np.cumsum(grams) - grams, grams)
-    order = order[nth < np.repeat(wanted, grams)]
-    return rank[order], owner[order], place[order]
+    kept = nth < wanted[owner]
+    return rank[kept], owner[kept], place[kept]
+
+
+def _in_order(*columns: _Numbers) -> tuple[_Numbers, ...]:
+    """Rows of numbers from 0 sorted by the first column, then by the next ones.
+
+    All columns of a row are put into one number, so that the fastest sort there is will do, if
+    their bits are not more than it has.
+    """
+    bits = [int(column.max(initial=0)).bit_length() for column in columns]
+    if sum(bits) > _BITS:
+        order = np.lexsort(columns[::-1])
+        return tuple(column[order] for column in columns)
+    packed = np.zeros(len(columns[0]), dtype=np.int64)
+    for column, size in zip(columns, bits, strict=True):
+        packed = packed << size | column
+    packed.sort()
+    found = []
+    for size in reversed(bits):
+        found.append(packed & ((1 << size) - 1))
+        packed >>= size
+    return tuple(reversed(found))

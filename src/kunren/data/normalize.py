@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 # Windows and other systems convert these pairs differently from Shift_JIS; NFKC knows only the
 # second of each.
-_TWINS = str.maketrans({"〜": "~", "−": "-", "‖": "∥"})
+_TWINS = (("〜", "~"), ("−", "-"), ("‖", "∥"))
 _INVISIBLE = re.compile("[\u00ad\u200b\u200c\u2060\ufe0e\ufe0f\ufeff]")
-_SPACE = re.compile(r"\s+")
 
 
+@lru_cache(maxsize=1 << 18)
 def normalize(text: str) -> str:
     """NFKC, lower case, single spaces, without what cannot be seen.
 
     ``Ａ　ｂ`` and ``a b`` become the same, ``〜`` and ``～`` too, ❤ with and without its variation
-    selector too. Zero-width joiners stay: without them 👨‍👩‍👧 would be three people.
+    selector too. Zero-width joiners stay: without them 👨‍👩‍👧 would be three people. Remembered:
+    reading, splitting and the rules ask for the same texts.
     """
-    seen = _INVISIBLE.sub("", text.translate(_TWINS))
+    seen = _INVISIBLE.sub("", _without_twins(text))
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", seen).casefold())
-    return _SPACE.sub(" ", folded.translate(_TWINS)).strip()
+    return " ".join(_without_twins(folded).split())
+
+
+def _without_twins(text: str) -> str:
+    # Much faster than str.translate, which looks at each character.
+    for one, other in _TWINS:
+        text = text.replace(one, other)
+    return text
 
 
 def is_blank(text: str) -> bool:
     """Whether a text has nothing that can be seen."""
+    if text[:1].isalnum():
+        return False
     return not _INVISIBLE.sub("", text).strip()

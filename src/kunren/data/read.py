@@ -135,11 +135,12 @@ def _rows(parsed: Parsed, name: str, fields: Fields) -> Read:
     wrong: list[Problem] = []
     first: dict[str, Where] = {}
     on_line = Counter(record.line for record in parsed.records)
+    file = Path(name).name
     for number, record in enumerate(parsed.records, start=1):
         where = Where(name, record.line)
         messages, found = messages_of(record.value, fields, where)
         shared = number if on_line[record.line] > 1 else None
-        id_ = _id(record.value, fields, where, shared)
+        id_ = _id(record.value, fields, where, file, shared)
         if isinstance(id_, Problem):
             found.append(id_)
         elif id_ in first:
@@ -162,8 +163,10 @@ def _numbered(problem: Problem, number: int) -> Problem:
     return Problem("data.nth-record", problem.where, said)
 
 
-def _id(value: object, fields: Fields, where: Where, shared: int | None) -> str | Problem:
-    """A record's id. ``shared``: its number, if other records stand on its line."""
+def _id(
+    value: object, fields: Fields, where: Where, file: str, shared: int | None
+) -> str | Problem:
+    """A record's id. ``shared``: its number, if other records stand on its line of ``file``."""
     given = value.get(fields.id) if isinstance(value, dict) else None
     if isinstance(given, str | int) and not isinstance(given, bool):
         known = str(given).strip()
@@ -172,7 +175,7 @@ def _id(value: object, fields: Fields, where: Where, shared: int | None) -> str 
     elif given is not None:
         said: dict[str, object] = {"field": fields.id, "found": excerpt(str(given))}
         return Problem("data.id-type", where, said)
-    line = f"{Path(where.path).name}:{where.line}"
+    line = f"{file}:{where.line}"
     return line if shared is None else f"{line}[{shared}]"
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 from math import isnan
 from typing import cast, get_args
 
@@ -29,6 +29,8 @@ LIST_SEPARATOR = "\x1f"
 """Joins the labels of a row that came as a list: a character that no text may contain."""
 
 _JAPANESE = re.compile(r"[ぁ-ゖァ-ヺ一-鿿]")
+_NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
+"""What no text has: Unicode's categories Cc, but for tab and line breaks, and Cs; U+FFFD."""
 
 
 def messages_of(
@@ -88,6 +90,7 @@ def _as_text(value: object) -> str:
     return str(value)
 
 
+@lru_cache(maxsize=1 << 14)  # labels and system prompts come again and again
 def garbled(text: str) -> tuple[str, dict[str, object]] | None:
     """How a text is garbled, as a problem's name and fields; None if it is not.
 
@@ -95,13 +98,12 @@ def garbled(text: str) -> tuple[str, dict[str, object]] | None:
     Japanese that was read in the wrong encoding and saved so: text that, encoded back, is UTF-8
     for Japanese, which text that someone wrote is not.
     """
-    for char in text:
-        bad = char == "\ufffd" or unicodedata.category(char) in ("Cc", "Cs")
-        if bad and char not in "\t\n\r":
-            return "garbled", {"character": f"U+{ord(char):04X}", "excerpt": excerpt(text)}
+    if (bad := _NO_TEXT.search(text)) is not None:
+        return "garbled", {"character": f"U+{ord(bad.group()):04X}", "excerpt": excerpt(text)}
     if text.isascii():
         return None
-    for encoding in ("cp932", "latin-1", "cp1252"):
+    western = () if _JAPANESE.search(text) else ("latin-1", "cp1252")  # they have none of these
+    for encoding in ("cp932", *western):
         try:
             repaired = text.encode(encoding).decode("utf-8")
         except UnicodeError:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from kunren.evaluation.metric import Floats, Space, scores
 
@@ -93,5 +93,5 @@ def by_chance(bins: Sequence[Mapping[str, Any]]) -> float:
         n, confidence = int(found["count"]), min(1.0, found["confidence"])
         total += n
         right = np.arange(n + 1)
-        error += float(stats.binom.pmf(right, n, confidence) @ abs(right - n * confidence))
+        error += float(scipy.stats.binom.pmf(right, n, confidence) @ abs(right - n * confidence))
     return error / total

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from scipy import sparse
+import scipy
 
 from kunren.evaluation.metric import Floats, Space, Statistics, answer_key
 
@@ -27,13 +27,13 @@ def label_counts(
     """
     shape = (len(gold), labels)
     of_gold, of_said = _one_hot(gold, shape), _one_hot(answered, shape)
-    return sparse.hstack([of_gold * of_said, of_said, of_gold], format="csr")
+    return scipy.sparse.hstack([of_gold * of_said, of_said, of_gold], format="csr")
 
 
 def _one_hot(chosen: Sequence[Sequence[int]], shape: tuple[int, int]) -> Statistics:
     rows = np.repeat(np.arange(len(chosen)), [len(one) for one in chosen])
     columns = np.fromiter(chain.from_iterable(chosen), dtype=np.int64, count=len(rows))
-    return sparse.csr_array((np.ones(len(rows)), (rows, columns)), shape=shape)
+    return scipy.sparse.csr_array((np.ones(len(rows)), (rows, columns)), shape=shape)
 
 
 def sizes(counted: Statistics) -> Floats:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy import sparse, stats
+import scipy
 
 from kunren.evaluation.metric import Floats, Indices, Statistics
 from kunren.evaluation.statistics import SIGNIFICANCE, holm, mcnemar_midp
@@ -30,11 +30,11 @@ def notable(counted: Statistics, names: Sequence[str]) -> list[dict[str, Any]]:
         ``p`` (corrected).
     """
     size = len(names)
-    counted = sparse.csc_array(counted)
+    counted = scipy.sparse.csc_array(counted)
     answered, gold = counted[:, size : 2 * size], counted[:, 2 * size :]
     said, asked = _total(answered), _total(gold)
     tested = np.flatnonzero(said + asked)
-    difference = sparse.csc_array(answered - gold)
+    difference = scipy.sparse.csc_array(answered - gold)
     p = holm(_p_values(difference, tested))
     found = [
         {
@@ -65,6 +65,6 @@ def _p_values(difference: Statistics, tested: Indices) -> Floats:
     fewer = _total(difference < 0)[tested]
     # What ``mcnemar_midp`` does with one item a row, for all labels at once.
     total, least = more + fewer, np.minimum(more, fewer)
-    level = stats.binom.pmf(least, total, 0.5)
-    uneven = 2 * stats.binom.cdf(least - 1, total, 0.5) + level
+    level = scipy.stats.binom.pmf(least, total, 0.5)
+    uneven = 2 * scipy.stats.binom.cdf(least - 1, total, 0.5) + level
     return np.asarray(np.where(more == fewer, 1 - level / 2, uneven) * (total > 0) + (total == 0))

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from math import ceil
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import sparse, stats
 
 from kunren.evaluation.metric import Floats, Indices, Statistics
 from kunren.types import Verdict
@@ -36,7 +36,7 @@ def group_rows(row_ids: Sequence[str]) -> tuple[Indices, int]:
 def sum_by_row(found: Statistics, rows: Indices, n_rows: int) -> Statistics:
     """Sum per-item statistics [n_items, k] within rows: [n_rows, k], sparse if they are."""
     n = len(rows)
-    of_row = sparse.csr_array((np.ones(n), (rows, np.arange(n))), shape=(n_rows, n))
+    of_row = scipy.sparse.csr_array((np.ones(n), (rows, np.arange(n))), shape=(n_rows, n))
     return of_row @ found
 
 
@@ -86,7 +86,7 @@ def exact_interval(hits: int, n: int) -> tuple[float, float]:
 
     For all-right and all-wrong samples, where the bootstrap has nothing to vary.
     """
-    interval = stats.binomtest(hits, n).proportion_ci(confidence_level=0.95, method="exact")
+    interval = scipy.stats.binomtest(hits, n).proportion_ci(confidence_level=0.95, method="exact")
     return float(interval.low), float(interval.high)
 
 
@@ -112,7 +112,7 @@ def mcnemar_midp(differences: Sequence[int] | NDArray[np.int64]) -> float:
     observed = abs(int(np.sum(differences)))
     total = int(sizes.sum())
     if (sizes == 1).all():
-        chance = stats.binom.pmf(np.arange(total + 1), total, 0.5)
+        chance = scipy.stats.binom.pmf(np.arange(total + 1), total, 0.5)
     else:
         chance = np.ones(1)
         for size in sizes:
@@ -205,7 +205,7 @@ def rows_needed(difference: float, resampled: Floats, n_rows: int) -> int | None
     known = resampled[~np.isnan(resampled)]
     if known.size < 2 or abs(difference) < 1e-12 or not known.std():
         return None
-    reach = float(stats.norm.ppf(1 - SIGNIFICANCE / 2) + stats.norm.ppf(POWER))
+    reach = float(scipy.stats.norm.ppf(1 - SIGNIFICANCE / 2) + scipy.stats.norm.ppf(POWER))
     return max(n_rows + 1, ceil(n_rows * (reach * float(known.std()) / difference) ** 2))
 
 

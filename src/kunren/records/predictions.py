@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from kunren.evaluation.score import judge
 from kunren.records import files
 from kunren.tasks import Answers
 from kunren.types import Item, Prediction
@@ -84,6 +83,9 @@ def predicted(
 def _judged(
     items: Sequence[Item], said: Sequence[Prediction], answers: Answers, labels: Sequence[str]
 ) -> dict[str, Answer]:
+    # Only who records answers needs all the metrics, which take a second to import.
+    from kunren.evaluation.score import judge
+
     judged = judge(answers, items, said, labels)
     return {
         p.item_id: Answer(

@@ -24,9 +24,15 @@ class LabelForm:
         self.emoji = config.kind == "emoji"
         self._merged = config.merge_skin_tones
         self._levels = config.hierarchy
+        # Of few labels, for every row, and by each that asks.
+        self._good: set[str] = set()
+        self._canonical = lru_cache(maxsize=1 << 12)(self._one_form)
 
     def canonical(self, label: str) -> str:
         """A label in its one form: without spaces around it or its levels, emoji normalised."""
+        return self._canonical(label)
+
+    def _one_form(self, label: str) -> str:
         label = label.strip()
         if self.emoji:
             return merge_skin_tones(label) if self._merged else normalize_emoji(label)
@@ -55,7 +61,14 @@ class LabelForm:
 
     def wrong(self, label: str, where: Where) -> Problem | None:
         """Why something cannot be a label."""
-        label = label.strip()
+        if label in self._good:
+            return None
+        problem = self._wrong(label.strip(), where)
+        if problem is None:
+            self._good.add(label)
+        return problem
+
+    def _wrong(self, label: str, where: Where) -> Problem | None:
         said: dict[str, object] = {"label": excerpt(label)}
         if self.emoji and not is_emoji(label):
             found = split_emoji(label)

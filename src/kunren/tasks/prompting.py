@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from kunren.config.schema import TaskConfig
 from kunren.data.records import LIST_SEPARATOR
@@ -34,19 +35,19 @@ def prepared(rows: Sequence[Row], config: TaskConfig, answer: Callable[[str], st
     Raises:
         InputError: the template names a field that a row has not; ``problems`` tells that before.
     """
-    return [_prepared(row, config, answer) for row in rows]
-
-
-def _prepared(row: Row, config: TaskConfig, answer: Callable[[str], str]) -> Row:
-    first, *others = row.messages
-    if is_flat(row):
-        first = Message("user", render(config.template, first.content, row.fields))
-    messages = [
-        Message(m.role, answer(m.content)) if m.role == "assistant" else m for m in (first, *others)
-    ]
-    if config.system and first.role != "system":
-        messages.insert(0, Message("system", config.system))
-    return replace(row, messages=tuple(messages))
+    plain = config.template == f"{{{TEXT}}}"
+    system = Message("system", config.system) if config.system else None
+    written = lru_cache(maxsize=1 << 12)(lambda said: Message("assistant", answer(said)))
+    found = []
+    for row in rows:
+        first, *others = row.messages
+        if not plain and is_flat(row):
+            first = Message("user", render(config.template, first.content, row.fields))
+        messages = [written(m.content) if m.role == "assistant" else m for m in (first, *others)]
+        if system is not None and first.role != "system":
+            messages.insert(0, system)
+        found.append(Row(row.id, tuple(messages), row.where, row.fields, row.group))
+    return found
 
 
 def problems(rows: Sequence[Row], config: TaskConfig) -> list[Problem]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import ClassVar
 
 from kunren.config.schema import TaskConfig
@@ -37,16 +38,23 @@ class Tag:
         self._config = config
         self._form = LabelForm(config.labels)
         self._separator = config.labels.separator
+        # The same few sets are asked for again and again: by checks, filters, split and items.
+        self._set = lru_cache(maxsize=1 << 14)(self._read)
 
     def problems(self, rows: Sequence[Row]) -> list[Problem]:
         """Rows without a label, labels that are none or look alike, or only one label in all."""
         wrong: list[Problem] = []
         good: list[tuple[str, Where]] = []
+        fine: set[str] = set()
         for row in rows:
             for answer in answers(row):
-                found = self._wrong(answer, row.where)
-                wrong += found
-                good += [] if found else [(label, row.where) for label in self._set(answer)]
+                if answer not in fine:
+                    found = self._wrong(answer, row.where)
+                    wrong += found
+                    if found:
+                        continue
+                    fine.add(answer)
+                good += [(label, row.where) for label in self._set(answer)]
         as_set = set_problems(good, self._form, len(rows), whole=not wrong)
         return [*prompting.problems(rows, self._config), *wrong, *as_set]
 
@@ -100,9 +108,8 @@ class Tag:
 
     def stratum(self, row: Row) -> str:
         """All labels of the row."""
-        return LIST_SEPARATOR.join(
-            dict.fromkeys(label for turn in self._turns(row) for label in turn)
-        )
+        turns = self._turns(row)
+        return LIST_SEPARATOR.join(dict.fromkeys(label for turn in turns for label in turn))
 
     @property
     def _between(self) -> str:
@@ -126,7 +133,7 @@ class Tag:
             return [piece for part in parts for piece in split_emoji(part)]
         return [part.strip() for part in parts if part.strip()]
 
-    def _set(self, answer: str) -> tuple[str, ...]:
+    def _read(self, answer: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys(map(self._form.canonical, self._split(answer))))
 
     def _turns(self, row: Row) -> list[tuple[str, ...]]:

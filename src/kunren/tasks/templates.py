@@ -43,6 +43,7 @@ def resolve(name_or_text: str) -> str:
     return ready().get(name_or_text.strip(), name_or_text)
 
 
+@cache
 def names(template: str) -> tuple[str, ...]:
     """The names in braces, each once, in their order.
 
