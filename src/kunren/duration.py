@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,8 @@ import numpy as np
 import yaml
 
 from kunren.check import Reading, steps_of
-from kunren.doctor.reading import length
+from kunren.doctor.reading import counted, length
+from kunren.models.outline import Sizes
 from kunren.plan import Plan
 from kunren.records.provenance import machine
 
@@ -22,10 +24,18 @@ MEASURED = 1.5
 """Of two runs of one config on one machine the slower took up to this many times the faster's time,
 where other work went on beside it."""
 
-EFFICIENCY = (0.1, 0.6)
-"""Share of the speed of a large matrix product that training reaches; small ones are slower."""
+EFFICIENCY = (0.25, 1.0)
+"""Speed of training as a share of that of a float32 matrix product. bfloat16, where a processor has
+it, is faster than float32; norms, attention, the optimiser and waiting take that back and more. In
+Gemma 3 270M's trainings of the examples it was 0.3 to 0.6 on one machine (Xeon with AMX, 2 cores)
+and about 0.9 on another (Zen 4)."""
 
-_SIZE = 768
+STEP = (0.05, 0.6)
+"""Seconds of a step beside that: small operations, the optimiser, and its part of the evaluations
+and checkpoints after each epoch. In trainings of the examples' small models, whose products take
+next to no time, a step took 0.2 to 0.7."""
+
+_SIZE, _MATRICES, _TIMES = 64, 64, 12
 _PASSES = {"full": 6, "lora": 4}
 """Operations for each weight and token: forward 2, backward 2 to the inputs and 2 to the weights
 (Kaplan et al. 2020), the last of which LoRA saves for all but its own few."""
@@ -67,15 +77,20 @@ def expected(plan: Plan, reading: Reading | None, records: Path) -> Duration | N
         return Duration(seconds / MEASURED, seconds * MEASURED, "measured", name)
     if reading is None or reading.sizes is None or shutil.which("nvidia-smi"):
         return None
+    seconds = _operations(plan, reading, reading.sizes) * work / _speed()
+    steps = steps_of(plan).total * trainings
+    low = seconds / EFFICIENCY[1] + steps * STEP[0]
+    high = seconds / EFFICIENCY[0] + steps * STEP[1]
+    return Duration(low, high, "estimated")
+
+
+def _operations(plan: Plan, reading: Reading, sizes: Sizes) -> float:
+    """Operations for a row: of the layers for each token, of the output for each it is to write."""
     looked_at = reading.examples["train"]
-    tokens = sum(length(example) for example in looked_at) / max(1, len(looked_at))
-    weights = reading.sizes.total - reading.sizes.embeddings
-    operations = _PASSES[config.tuning.kind] * weights * tokens * work
-    speed = _speed()
-    low, high = (operations / (speed * share) for share in reversed(EFFICIENCY))
-    # Below some hundredths of a second a step is all overhead.
-    least = steps_of(plan).total * trainings * 0.02
-    return Duration(max(low, least), max(high, 3 * least), "estimated")
+    read = sum(length(example) for example in looked_at)
+    written = 0 if reading.family.name == "encoder" else sum(map(counted, looked_at))
+    weights = read * (sizes.total - sizes.embeddings) + written * sizes.embeddings
+    return _PASSES[plan.config.tuning.kind] * weights / max(1, len(looked_at))
 
 
 def _rates(plan: Plan, records: Path) -> Iterator[tuple[float, str]]:
@@ -108,9 +123,23 @@ def _alike(
 
 
 def _speed() -> float:
-    """Operations a second of this machine's matrix product in float32, measured."""
-    matrix = np.ones((_SIZE, _SIZE), dtype=np.float32)
-    matrix @ matrix  # warms up
-    begun = time.perf_counter()
-    matrix @ matrix
-    return float(2 * _SIZE**3 / (time.perf_counter() - begun))
+    """Operations a second of this machine's float32 matrix products, measured within 0.01 s.
+
+    Of one thread, by its own time, the best of several, times the threads that training will have:
+    what else runs just now says nothing of the next minutes. Small matrices, which no BLAS divides
+    among threads, reach 80 to 90 % of the speed of large ones. PyTorch's own library may know
+    instructions that NumPy's does not, and ``OPENBLAS_CORETYPE`` may hold NumPy's back: the
+    estimate is too high then, never too low.
+    """
+    matrices = np.ones((_MATRICES, _SIZE, _SIZE), dtype=np.float32)
+    product = np.empty_like(matrices)
+    taken = []
+    for _ in range(_TIMES):
+        begun = time.thread_time()
+        np.matmul(matrices, matrices[0], out=product)
+        taken.append(time.thread_time() - begun)
+    set_to = os.environ.get("OMP_NUM_THREADS", "")
+    here = machine()
+    cores = int(here["usable_cores"] or here["cores"] or 1)
+    threads = min(cores, int(set_to)) if set_to.isdecimal() and int(set_to) else cores
+    return threads * float(2 * _MATRICES * _SIZE**3 / min(taken))

@@ -257,7 +257,9 @@ def _rarest(texts: Sequence[str], lengths: _Numbers) -> tuple[_Numbers, _Numbers
     buckets = min(max(_LEAST_BUCKETS, 1 << (4 * int(ends[-1])).bit_length()), _MOST_BUCKETS)
     cuts = np.searchsorted(ends, np.arange(_BLOCK, ends[-1], _BLOCK))
     bounds = [0, *np.unique(cuts[cuts > 0]).tolist(), len(texts)]
-    blocks = [slice(*pair) for pair in pairwise(bounds)]  # each small enough for a processor's cache
+    blocks = [
+        slice(*pair) for pair in pairwise(bounds)
+    ]  # each small enough for a processor's cache
     made = [_buckets(texts[block], lengths[block], buckets) for block in blocks]
     frequency = np.bincount(np.concatenate(made), minlength=buckets)
     _, by_frequency = _in_order(frequency, np.arange(buckets))

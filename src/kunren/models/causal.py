@@ -43,18 +43,39 @@ def _pieces(tokenizer: Any, messages: Sequence[Message]) -> list[tuple[str, bool
     answers = [m.content.strip() for m in messages if m.role == "assistant"]
     marked = [Message(m.role, _MARK) if m.role == "assistant" else m for m in messages]
     parts = render(tokenizer, marked, add_generation_prompt=False).split(_MARK)
-    special = _special_pattern(tokenizer)
+    special = _special(tokenizer)
     pieces = [(parts[0], False)]
     for answer, after in zip(answers, parts[1:], strict=True):
-        end = special.search(after)
-        cut = end.end() if end else len(after)
+        cut = special.first_end(after)
         pieces += [(answer + after[:cut], True), (after[cut:], False)]
     return pieces[:-1]
 
 
-@lru_cache(maxsize=4)  # Gemma has thousands of added tokens, and every row asks
-def _special_pattern(tokenizer: Any) -> re.Pattern[str]:
-    return re.compile("|".join(map(re.escape, _special_tokens(tokenizer))) or r"(?!)")
+class _Special:
+    """Finds special tokens. Gemma has thousands: a pattern of all takes long to compile."""
+
+    def __init__(self, tokens: Sequence[str]) -> None:
+        self._tokens = frozenset(filter(None, tokens))
+        self._lengths = sorted({len(token) for token in self._tokens}, reverse=True)
+        begins = "".join(sorted({token[0] for token in self._tokens}))
+        self._begin = re.compile(f"[{re.escape(begins)}]" if begins else r"(?!)")
+
+    def first_end(self, text: str) -> int:
+        """Where the first special token ends, of several there the longest; without one, the end.
+
+        Args:
+            text: what a template puts after an answer.
+        """
+        for begin in self._begin.finditer(text):
+            for length in self._lengths:
+                if text[begin.start() : begin.start() + length] in self._tokens:
+                    return min(begin.start() + length, len(text))
+        return len(text)
+
+
+@lru_cache(maxsize=4)  # every row asks
+def _special(tokenizer: Any) -> _Special:
+    return _Special(_special_tokens(tokenizer))
 
 
 def _special_tokens(tokenizer: Any) -> list[str]:
