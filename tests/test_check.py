@@ -12,7 +12,7 @@ import pytest
 from tests.small import write_experiment
 from tests.tiny_models import save_tiny
 
-from kunren import check, check_report
+from kunren import check, check_report, duration
 from kunren.check_preview import preview
 from kunren.cli import main
 from kunren.config.load import load
@@ -64,18 +64,24 @@ def test_it_reads_rows_as_training_does(experiment: Path) -> None:
     assert {q["slug"] for q in before["quiet"]} == {q["slug"] for q in found.found["quiet"]} | known
 
 
-def test_it_imports_no_torch(tiny: Path) -> None:
+def test_it_imports_no_model(experiment: Path) -> None:
+    """Of transformers only what tokenizers need, of SciPy what is asked for when scores are."""
     script = (
         "import sys\nfrom kunren.cli import main\n"
-        "try:\n    main(['check', sys.argv[1]])\n"
+        "try:\n    main(['check', sys.argv[1], '--format', 'json'])\n"
         "except SystemExit as end:\n    assert not end.code, end.code\n"
-        "assert 'torch' not in sys.modules\n"
+        "slow = ('torch', 'sklearn', 'pandas', 'matplotlib', 'scipy.stats', 'scipy.sparse')\n"
+        "found = [name for name in slow if name in sys.modules]\n"
+        "found += [name for name in sys.modules if '.modeling_' in name]\n"
+        "assert not found, found\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, str(tiny)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", script, str(experiment)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "⟦<end_of_turn>⟧" in done.stdout
+    told = json.loads(done.stdout)
+    assert told["tokens"]["looked_at"] == 24
+    assert told["time"]["basis"] == "estimated"
 
 
 def test_the_preview_marks_the_answer_and_its_end(tiny: Path) -> None:
@@ -244,3 +250,50 @@ def test_of_very_many_rows_the_longest_are_read(
     read = [example.row_id for example in found.reading.examples["train"]]
     assert longest.id in read
     assert len(read) < len(train)
+
+
+def test_of_very_long_rows_fewer_are_read(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "MOST_ROWS", 40)
+    whole = checked(tiny)
+    assert whole.reading is not None
+    assert whole.reading.whole
+    monkeypatch.setattr(check, "MOST_CHARACTERS", 36)
+    found = checked(tiny)
+    assert found.reading is not None
+    assert not found.reading.whole
+    for name, rows in found.plan.rows.items():
+        read = {example.row_id for example in found.reading.examples[name]}
+        longest = max(rows, key=lambda row: sum(len(m.content) for m in row.messages))
+        assert longest.id in read
+        assert len(read) < len(rows)
+
+
+def test_the_time_grows_with_the_work_and_shrinks_with_threads(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duration, "_speed", lambda: 1e9)
+
+    def seconds(*overrides: str) -> duration.Duration:
+        found = checked(tiny, *overrides)
+        told = duration.expected(found.plan, found.reading, tmp_path)
+        assert told is not None
+        assert told.basis == "estimated"
+        assert 0 < told.low < told.high
+        return told
+
+    once, twice = seconds("train.epochs=1"), seconds("train.epochs=2")
+    assert twice.low == pytest.approx(2 * once.low)
+    assert twice.high == pytest.approx(2 * once.high)
+    lora = seconds("train.epochs=1", "tuning.kind=lora")
+    assert lora.low < once.low
+
+
+def test_the_speed_of_a_machine_is_of_the_threads_it_may_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(duration, "machine", lambda: {"usable_cores": 8, "cores": 8})
+    monkeypatch.setattr(duration, "_seconds_of_product", lambda: 0.5)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    whole = duration._speed()
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert duration._speed() == whole / 4

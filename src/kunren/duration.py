@@ -125,12 +125,21 @@ def _alike(
 def _speed() -> float:
     """Operations a second of this machine's float32 matrix products, measured within 0.01 s.
 
-    Of one thread, by its own time, the best of several, times the threads that training will have:
-    what else runs just now says nothing of the next minutes. Small matrices, which no BLAS divides
+    Of one thread, times the threads that training will have. Small matrices, which no BLAS divides
     among threads, reach 80 to 90 % of the speed of large ones. PyTorch's own library may know
-    instructions that NumPy's does not, and ``OPENBLAS_CORETYPE`` may hold NumPy's back: the
-    estimate is too high then, never too low.
+    instructions that NumPy's does not, and ``OPENBLAS_CORETYPE`` may hold NumPy's back: the time
+    told is too long then, never too short.
     """
+    here = machine()
+    threads = int(here["usable_cores"] or here["cores"] or 1)
+    set_to = os.environ.get("OMP_NUM_THREADS", "")
+    if set_to.isdecimal() and int(set_to):
+        threads = min(threads, int(set_to))
+    return threads * 2 * _MATRICES * _SIZE**3 / _seconds_of_product()
+
+
+def _seconds_of_product() -> float:
+    """The best of several, by this thread's own time: what else runs now will not in an hour."""
     matrices = np.ones((_MATRICES, _SIZE, _SIZE), dtype=np.float32)
     product = np.empty_like(matrices)
     taken = []
@@ -138,8 +147,4 @@ def _speed() -> float:
         begun = time.thread_time()
         np.matmul(matrices, matrices[0], out=product)
         taken.append(time.thread_time() - begun)
-    set_to = os.environ.get("OMP_NUM_THREADS", "")
-    here = machine()
-    cores = int(here["usable_cores"] or here["cores"] or 1)
-    threads = min(cores, int(set_to)) if set_to.isdecimal() and int(set_to) else cores
-    return threads * float(2 * _MATRICES * _SIZE**3 / min(taken))
+    return min(taken)

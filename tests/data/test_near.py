@@ -14,6 +14,7 @@ from rapidfuzz.distance import Levenshtein
 from tests.data.labelled import demo, label_of, row, rows_of
 
 from kunren.config.schema import Fields, Split
+from kunren.data import near as nearness
 from kunren.data.near import NEAR, SHORT, form, near, near_groups, near_pairs
 from kunren.data.overlap import overlap, warnings
 from kunren.data.read import Files, read
@@ -129,6 +130,29 @@ def test_shipped_rows_are_known_again() -> None:
     right = [p for p in pairs if rows[int(p.second.id[1:]) - 1000] == p.first]
     assert len(right) == len(pairs)
     assert len(pairs) >= 0.95 * len(rows)
+
+
+def test_blocks_and_the_order_of_numbers_make_no_difference(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = shipped()
+    rows += repeated(rows, random.Random(3))
+    whole = near(rows)
+    assert len(whole.links) > 10
+    nearness._near.cache_clear()
+    monkeypatch.setattr(nearness, "_BLOCK", 100)
+    monkeypatch.setattr(nearness, "_BITS", 0)  # sorts column by column
+    assert near(rows) == whole
+    assert nearness._near.cache_info().misses == 1
+
+
+def test_the_same_rows_in_another_order_are_not_searched_again() -> None:
+    rows = shipped()
+    nearness._near.cache_clear()
+    found, turned = near(rows), near(rows[::-1])
+    assert nearness._near.cache_info().misses == 1
+    assert turned.forms == found.forms[::-1]
+    assert turned.links == found.links
 
 
 ALPHABET = "あいうえおかきくけこ"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,6 +42,16 @@ def test_not_the_same(one: str, other: str) -> None:
 @given(st.text())
 def test_once_is_enough(text: str) -> None:
     assert normalize(normalize(text)) == normalize(text)
+
+
+@given(st.text())
+def test_it_is_what_it_says(text: str) -> None:
+    """The same, spelled out."""
+    twins = str.maketrans({"〜": "~", "−": "-", "‖": "∥"})
+    seen = re.sub("[\u00ad\u200b\u200c\u2060\ufe0e\ufe0f\ufeff]", "", text.translate(twins))
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", seen).casefold())
+    assert normalize(text) == re.sub(r"\s+", " ", folded.translate(twins)).strip()
+    assert is_blank(text) == (not re.sub(r"\s+", "", seen))
 
 
 @pytest.mark.parametrize(
