@@ -6,9 +6,10 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean as mean
 from typing import Any, Literal
 
 import numpy as np
@@ -90,7 +91,14 @@ def _operations(plan: Plan, reading: Reading, sizes: Sizes) -> float:
     read = sum(length(example) for example in looked_at)
     written = 0 if reading.family.name == "encoder" else sum(map(counted, looked_at))
     weights = read * (sizes.total - sizes.embeddings) + written * sizes.embeddings
-    return _PASSES[plan.config.tuning.kind] * weights / max(1, len(looked_at))
+    of_row = _PASSES[plan.config.tuning.kind] * weights / max(1, len(looked_at))
+    return of_row if reading.whole else of_row / _longer(plan, [one.row_id for one in looked_at])
+
+
+def _longer(plan: Plan, looked_at: Sequence[str]) -> float:
+    """How many times as long as all rows for training some of them are, in characters."""
+    size = {row.id: sum(len(m.content) for m in row.messages) for row in plan.rows["train"]}
+    return mean(size[name] for name in looked_at) / mean(size.values())
 
 
 def _rates(plan: Plan, records: Path) -> Iterator[tuple[float, str]]:
