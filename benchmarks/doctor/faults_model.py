@@ -124,16 +124,14 @@ def special_labels(folder: Path) -> Experiment:
 
 
 def pad_and_end(folder: Path) -> Experiment:
+    """Of a model that writes on; for a T5, kunren fills up with another special token by itself."""
     from transformers import AutoTokenizer
 
-    broken = copy("t5")
+    broken = copy("llama")
     tokenizer: Any = AutoTokenizer.from_pretrained(broken)
     tokenizer.pad_token = tokenizer.eos_token
     tokenizer.save_pretrained(broken)
-    path = broken / "config.json"
-    said = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps(said | {"pad_token_id": tokenizer.eos_token_id}), encoding="utf-8")
-    return experiment(folder, even(300), broken, family="seq2seq")
+    return experiment(folder, with_emoji(even(300)), broken, task=_EMOJI, family="causal")
 
 
 def focal_and_smoothing(folder: Path) -> Experiment:

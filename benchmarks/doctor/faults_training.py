@@ -215,7 +215,7 @@ def one_answer(folder: Path) -> Path:
 
 
 CASES: tuple[Fault, ...] = (
-    Fault("NaN in the weights", "one weight of the model file is NaN", ("non-finite",), "during",
+    Fault("NaN in the weights", "one weight of the model file is NaN", ("non-finite",), "before",
           nan),
     Fault("fp16 overflow", "fp16 with a rate of 100 (seeds 000, 003)",
           ("non-finite", "learning-rate"), "before", fp16_overflow),

@@ -27,6 +27,7 @@ Told = dict[str, str]
 
 _ALSO: Mapping[str, str] = {
     "train.non-finite": "non-finite",
+    "model.weights-not-finite": "non-finite",
     "train.fp16-overflow": "non-finite",
     "config.focal-and-smoothing": "focal-with-smoothing",
     "data.garbled": "garbled-text",

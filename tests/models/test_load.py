@@ -96,6 +96,17 @@ def test_a_weight_of_another_shape_is_named(folder: Path) -> None:
     assert "[64, 32]" in said
 
 
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_a_weight_that_is_not_finite_is_named(value: float, folder: Path) -> None:
+    broken = torch.zeros(64, 32)
+    broken[3, 5] = value
+    edit_weights(folder, layers_1_mlp_up_proj_weight=broken)
+    ((code, said),) = problems_of(folder)
+    assert code == "model.weights-not-finite"
+    assert "model.layers.1.mlp.up_proj.weight" in said
+    assert "layers.0" not in said
+
+
 def test_seed_003_more_tokens_in_the_weights_than_in_the_config(folder: Path) -> None:
     rows = json.loads((folder / "config.json").read_text())["vocab_size"]
     edit_weights(folder, embed_tokens_weight=torch.zeros(rows + 4, 32))

@@ -167,8 +167,8 @@ def load_weights(folder: Path, config: ModelConfig, dtype: torch.dtype) -> Any:
     """The model in a folder, in eval mode, with every weight read from its files.
 
     Raises:
-        InputError: a weight is missing or has another shape than the config says, or transformers
-            does not know the architecture.
+        InputError: a weight is missing, not finite or of another shape than the config says, or
+            transformers does not know the architecture.
     """
     return _read_weights(folder, config, dtype, None)[0]
 
@@ -210,7 +210,7 @@ def _read_weights(
                 new |= renew_output(model)
     except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
         raise unusable("model.unusable", folder, error) from error
-    problems = _weight_problems(report, model, folder, new)
+    problems = _weight_problems(report, model, folder, new) or _not_finite(model, folder)
     if problems:
         raise InputError(problems)
     return model.eval(), sorted(new)
@@ -261,6 +261,21 @@ def _weight_problems(
         fields = {"path": folder, "count": len(missing), "names": some}
         problems.append(Problem("model.weights-missing", None, fields))
     return problems
+
+
+def _not_finite(model: Any, folder: Path) -> list[Problem]:
+    """NaN and infinity, as a training that failed leaves them: no answer would be a number."""
+    names = []
+    for name, weight in model.named_parameters():
+        # NaN goes through both; without them as large a table of yes and no would be made.
+        ends = torch.aminmax(weight.detach()) if weight.is_floating_point() and weight.numel() else ()
+        if not all(bool(torch.isfinite(end)) for end in ends):
+            names.append(name)
+    if not names:
+        return []
+    some = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
+    fields: dict[str, object] = {"path": folder, "count": len(names), "names": some}
+    return [Problem("model.weights-not-finite", None, fields)]
 
 
 def _origin(config: ModelConfig, folder: Path) -> dict[str, object]:
