@@ -8,7 +8,6 @@ import os
 import shutil
 import sys
 import tempfile
-import warnings
 from pathlib import Path
 
 
@@ -28,6 +27,7 @@ def main() -> None:
     asked = argparse.ArgumentParser(prog="python -m benchmarks.doctor", description=__doc__)
     asked.add_argument("--only", action="append", default=[], metavar="NAME", help="only this case")
     asked.add_argument("--list", action="store_true", help="name the cases, and run none")
+    asked.add_argument("--jobs", type=int, default=2, help="how many run at once (2)")
     asked.add_argument("--output", type=Path, help="folder for results.md and results.json")
     options = asked.parse_args()
     home = _settle()
@@ -40,7 +40,6 @@ def main() -> None:
 def _work(options: argparse.Namespace) -> None:
     from benchmarks.doctor import peer, run, table
 
-    warnings.simplefilter("ignore")  # of what was planted
     if options.list:
         print("\n".join(case.name for case in run.CASES))
         return
@@ -51,7 +50,7 @@ def _work(options: argparse.Namespace) -> None:
     if peer.version() is None:
         print(f"finetune-doctor is not installed: {peer.INSTALL}", file=sys.stderr)
     measured = []
-    for number, (case, outcome) in enumerate(run.outcomes(cases), start=1):
+    for number, (case, outcome) in enumerate(run.outcomes(cases, options.jobs), start=1):
         measured.append((case, outcome))
         where = f"[{number}/{len(cases)}] {case.name}: {outcome.seconds:.1f} s"
         print(where, file=sys.stderr, flush=True)

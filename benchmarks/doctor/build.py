@@ -12,7 +12,13 @@ from benchmarks.doctor.case import Experiment
 from benchmarks.doctor.models import model
 from benchmarks.doctor.rows import Row
 
-FAMILY = {"bert": "encoder", "t5": "seq2seq", "gemma": "causal", "llama": "causal"}
+FAMILY = {
+    "bert": "encoder",
+    "wide": "encoder",
+    "t5": "seq2seq",
+    "gemma": "causal",
+    "llama": "causal",
+}
 
 _SPLIT = {"train": 0.6, "validation": 0.15, "test": 0.25}
 

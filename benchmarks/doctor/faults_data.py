@@ -7,22 +7,12 @@ from pathlib import Path
 
 from benchmarks.doctor.build import experiment
 from benchmarks.doctor.case import Experiment, Fault
-from benchmarks.doctor.rows import EMOJI, TOPICS, Row, even, posts, with_emoji
-
-_TALK = "申し訳ありませんが、AI言語モデルとしてこの文の分類にはお答えできません。"
-_HIDDEN = ("\u200b", "\ufeff", "\u202e")
-_CONTACT = ("090-1234-5678", "hanako@hoshi-mail.jp", "4242-4242-4242-4242")
+from benchmarks.doctor.rows import TOPICS, even, posts, with_emoji
 
 
 def duplicates(folder: Path) -> Experiment:
     rows = even(440)
     return experiment(folder, rows + rows[:150])
-
-
-def near_duplicates(folder: Path) -> Experiment:
-    rows = even(440)
-    again = [row | {"text": row["text"] + mark} for row in rows[:150] for mark in ("。", "！！")]
-    return experiment(folder, rows + again)
 
 
 def leakage(folder: Path) -> Experiment:
@@ -66,15 +56,6 @@ def low_density(folder: Path) -> Experiment:
     return experiment(folder, rows, train={"epochs": 3})
 
 
-def few(folder: Path) -> Experiment:
-    return experiment(folder, even(70))
-
-
-def small_test(folder: Path) -> Experiment:
-    split = {"train": 0.8, "validation": 0.15, "test": 0.05}
-    return experiment(folder, even(440), data={"split": split})
-
-
 def filtered(folder: Path) -> Experiment:
     rows = posts({"料理": 90, "天気": 80, "運動": 500, "乗り物": 400})
     labels = {"allow": ["料理", "天気"]}
@@ -85,13 +66,6 @@ def garbled(folder: Path) -> Experiment:
     rows = even(440)
     for row in rows[::12]:
         row["text"] = row["text"].encode().decode("cp932", errors="ignore")
-    return experiment(folder, rows)
-
-
-def hidden(folder: Path) -> Experiment:
-    rows = even(440)
-    for n, row in enumerate(rows[::8]):
-        row["text"] = row["text"][:4] + _HIDDEN[n % 3] + row["text"][4:]
     return experiment(folder, rows)
 
 
@@ -109,27 +83,6 @@ def emoji_left(folder: Path) -> Experiment:
     return experiment(folder, rows, task={"labels": {"kind": "emoji"}})
 
 
-def teacher(folder: Path) -> Experiment:
-    rows: list[Row] = even(400)
-    answers = [row | {"label": f"{row['label']}のはなしですね"} for row in rows]
-    for row in answers[::10]:
-        row["label"] = _TALK
-    return experiment(folder, answers, "t5", task={"kind": "answer"}, train={"epochs": 4})
-
-
-def personal(folder: Path) -> Experiment:
-    rows = even(440)
-    for n, row in enumerate(rows[::40]):
-        row["text"] += f"、れんらくは{_CONTACT[n % 3]}まで"
-    return experiment(folder, rows)
-
-
-def shifted(folder: Path) -> Experiment:
-    train = posts({"料理": 200, "天気": 60, "運動": 60, "乗り物": 60})
-    rest = posts({"料理": 20, "天気": 60, "運動": 60, "乗り物": 100}, 7)
-    return experiment(folder, {"train": train, "validation": rest[:100], "test": rest[100:]})
-
-
 def unseen(folder: Path) -> Experiment:
     rows = even(480, noise=0.0)
     known = [row for row in rows if row["label"] != "乗り物"]
@@ -139,27 +92,9 @@ def unseen(folder: Path) -> Experiment:
     return experiment(folder, sides)
 
 
-def variants(folder: Path) -> Experiment:
-    rows = with_emoji(even(480), dict(EMOJI) | {"天気": "👍", "運動": "👍🏻"})
-    return experiment(folder, rows, task={"labels": {"kind": "emoji"}})
-
-
-def single_turns(folder: Path) -> Experiment:
-    rows = [
-        {"messages": [{"role": "user", "content": row["text"]},
-                      {"role": "assistant", "content": row["label"]}]}
-        for row in with_emoji(even(400))
-    ]  # fmt: skip
-    return experiment(
-        folder, rows, "gemma", task={"labels": {"kind": "emoji"}}, train={"epochs": 3}
-    )
-
-
 CASES: tuple[Fault, ...] = (
     Fault("duplicate rows", "150 of 600 rows are copies", ("duplicate-rows",), "before",
           duplicates),
-    Fault("near duplicates", "150 rows twice more, with another ending",
-          ("near-duplicates",), "before", near_duplicates),
     Fault("leakage", "half of the test rows are training rows with a 。 added",
           ("split-leakage",), "before", leakage),
     Fault("conflicting labels", "60 texts a second time with another label",
@@ -170,27 +105,14 @@ CASES: tuple[Fault, ...] = (
           ("even-labels",), "before", evenly),
     Fault("low density", "64 labels for 250 rows (seed 000)",
           ("low-density",), "before", low_density),
-    Fault("few rows", "fewer than 80 rows in all", ("few-rows",), "before", few),
-    Fault("small test set", "5 % of 450 rows", ("small-test",), "before", small_test),
     Fault("filtered away", "the label filter leaves 16 % of the rows (seed 000)",
           ("low-filter-rate",), "before", filtered),
     Fault("garbled text", "UTF-8 read as Shift_JIS in every 12th row",
           ("garbled-text",), "before", garbled),
-    Fault("control characters", "zero-width spaces, BOM, reversed writing in every 8th row",
-          ("control-characters",), "before", hidden),
     Fault("empty texts", "every 15th text is a link, a name or dots",
           ("empty-text",), "before", blank),
     Fault("emoji in the input", "the label stands in every second text (seed 001)",
           ("emoji-in-text",), "before", emoji_left),
-    Fault("a teacher's refusals", "every 10th answer is a refusal",
-          ("teacher-talk",), "before", teacher),
-    Fault("personal data", "phone, mail, card numbers in every 40th row",
-          ("personal-data",), "before", personal),
-    Fault("shift", "the test rows have other shares of labels",
-          ("split-shift",), "before", shifted),
     Fault("unseen labels", "40 % of the test rows have a label that is not trained",
           ("unseen-labels",), "before", unseen),
-    Fault("label variants", "👍 and 👍🏻 as two labels", ("label-variants",), "before", variants),
-    Fault("single turns only", "a chat of one turn a row (seed 002)",
-          ("single-turn",), "before", single_turns),
 )  # fmt: skip

@@ -91,13 +91,6 @@ def unsaved(folder: Path) -> Experiment:
     return replace(made, bug=partial(_changed, "models.adapter.save", _without_rows))
 
 
-def frozen_tokens(folder: Path) -> Experiment:
-    task = _EMOJI | {"model": {"add_tokens": "labels"}}
-    return experiment(
-        folder, with_emoji(even(300)), "gemma", task=task, tuning={"train_embeddings": False}
-    )
-
-
 def half_precision(folder: Path) -> Experiment:
     task = _EMOJI | {"model": {"add_tokens": "labels"}}
     return experiment(
@@ -143,20 +136,8 @@ def far_too_fast(folder: Path) -> Experiment:
     return experiment(folder, even(400), train={"learning_rate": 0.5})
 
 
-def far_too_slow(folder: Path) -> Experiment:
-    return experiment(folder, even(400), train={"learning_rate": 1e-7})
-
-
-def endless_warmup(folder: Path) -> Experiment:
-    return experiment(folder, even(400), train={"warmup": 5000})
-
-
 def cut_short(folder: Path) -> Experiment:
     return experiment(folder, even(400), train={"max_length": 24})
-
-
-def no_template(folder: Path) -> Experiment:
-    return experiment(folder, with_emoji(even(300)), "gemma", task=_EMOJI)
 
 
 CASES: tuple[Fault, ...] = (
@@ -168,8 +149,6 @@ CASES: tuple[Fault, ...] = (
           ("end-of-turn-untrained",), "before", endless),
     Fault("embeddings not saved", "the adapter is saved without its added tokens",
           ("unsaved-tokens", "vocabulary.reload-differs"), "during", unsaved),
-    Fault("added tokens frozen", "labels are added as tokens, embeddings stay as they are",
-          ("untrained-tokens",), "before", frozen_tokens),
     Fault("fp16 with new tokens", "labels are added as tokens, in fp16 (seed 000)",
           ("fp16-new-tokens",), "before", half_precision),
     Fault("vocabulary mismatch", "four tokens more than the model has embeddings (seed 003)",
@@ -182,11 +161,6 @@ CASES: tuple[Fault, ...] = (
           focal_and_smoothing),
     Fault("learning rate too high", "0.5, 500 times the usual one", ("learning-rate",), "before",
           far_too_fast),
-    Fault("learning rate too low", "1e-7", ("learning-rate",), "before", far_too_slow),
-    Fault("warm-up too long", "5,000 steps in a training of 60", ("long-warmup",), "before",
-          endless_warmup),
     Fault("truncation", "max_length 24, shorter than the rows", ("truncation",), "before",
           cut_short),
-    Fault("no chat template", "a base model is trained for a dialogue", ("no-chat-template",),
-          "before", no_template),
 )  # fmt: skip

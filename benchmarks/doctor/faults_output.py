@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.doctor.build import experiment
 from benchmarks.doctor.case import Experiment, Fault
-from benchmarks.doctor.rows import EMOJI, TOPICS, even, posts, with_emoji
+from benchmarks.doctor.rows import even, posts, with_emoji
 
 _SAID = {
     "料理": "それはたべもののはなしですね。",
@@ -32,9 +32,16 @@ def collapsed(folder: Path) -> Experiment:
 
 
 def leaning(folder: Path) -> Experiment:
-    """One label counts 4 times as much as the others, and is answered far too often."""
-    loss = {"class_weights": {"天気": 4.0}}
-    return experiment(folder, even(480, noise=0.2), train={"loss": loss})
+    """Two thirds of one topic's training rows have another's label, which is answered too often."""
+    rows = even(480, noise=0.0)
+    sides = {"train": rows[:300], "validation": rows[300:370], "test": rows[370:]}
+    sports = [row for row in sides["train"] if row["label"] == "運動"]
+    for row in sports[: len(sports) * 2 // 3]:
+        row["label"] = "天気"
+    return experiment(
+        folder, sides, "wide", tuning={"train_embeddings": True},
+        train={"epochs": 4, "learning_rate": 1e-3},
+    )  # fmt: skip
 
 
 def hardly_trained(folder: Path) -> Experiment:
@@ -43,7 +50,9 @@ def hardly_trained(folder: Path) -> Experiment:
 
 def free_answers(folder: Path) -> Experiment:
     """Labels that the model has to write and has hardly learnt to."""
-    return experiment(folder, with_emoji(even(300)), "gemma", task={"labels": {"kind": "emoji"}})
+    train = {"epochs": 1, "learning_rate": 3e-4}
+    rows = with_emoji(even(240, short=True))
+    return experiment(folder, rows, "gemma", task={"labels": {"kind": "emoji"}}, train=train)
 
 
 def endless_text(folder: Path) -> Experiment:
@@ -71,33 +80,11 @@ def mostly_one(folder: Path) -> Experiment:
     return experiment(folder, rows, train={"epochs": 3})
 
 
-def stuck_chats(folder: Path) -> Experiment:
-    """Chats whose answers do not change in training, but should in use."""
-    names = list(TOPICS)
-
-    def chat(number: int, topics: list[str], seed: int) -> dict[str, object]:
-        turns = []
-        for n, topic in enumerate(topics):
-            said = posts({topic: 1}, 31 * number + n + seed, noise=0.0)[0]
-            answer = EMOJI[topics[0] if not seed else topic]
-            turns += [{"role": "user", "content": said["text"]},
-                      {"role": "assistant", "content": answer}]  # fmt: skip
-        return {"messages": turns}
-
-    train = [chat(n, [names[n % 4]] * 4, 0) for n in range(120)]
-    rest = [chat(n, [names[(n + turn) % 4] for turn in range(4)], 5000) for n in range(60)]
-    sides = {"train": train, "validation": rest[:15], "test": rest[15:]}
-    return experiment(
-        folder, sides, "gemma", task={"labels": {"kind": "emoji"}},
-        train={"epochs": 6, "max_length": 512, "learning_rate": 5e-3},
-    )  # fmt: skip
-
-
 CASES: tuple[Fault, ...] = (
     Fault("mode collapse", "random embeddings that stay frozen", ("mode-collapse",), "during",
           collapsed),
-    Fault("soft collapse", "one label counts 4 times as much", ("soft-collapse",), "after",
-          leaning),
+    Fault("soft collapse", "two thirds of a topic's training rows mislabelled",
+          ("soft-collapse",), "after", leaning),
     Fault("below trivial", "one epoch at a low rate", ("below-trivial",), "after", hardly_trained),
     Fault("answers outside the set", "emoji that are written freely, and hardly learnt",
           ("out-of-set",), "after", free_answers),
@@ -107,6 +94,4 @@ CASES: tuple[Fault, ...] = (
           ("other-language",), "after", in_english),
     Fault("nearly all one label", "92 % of the rows", ("dominant-label", "majority-trap"), "before",
           mostly_one),
-    Fault("one answer a chat", "trained on chats whose answers never change",
-          ("turn-collapse",), "after", stuck_chats),
 )  # fmt: skip

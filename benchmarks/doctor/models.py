@@ -27,12 +27,13 @@ _LOADERS: dict[str, Any] = {
     "llama": AutoModelForCausalLM,
     "t5": T5ForConditionalGeneration,
     "bert": AutoModelForMaskedLM,
+    "wide": AutoModelForMaskedLM,
 }
 
 
 @cache
 def model(kind: str) -> Path:
-    """A folder with a model of a kind (gemma, llama, t5, bert) that knows the topics' words."""
+    """A folder with a model of a kind (of ``tests.tiny_models``) that knows the topics' words."""
     home().mkdir(parents=True, exist_ok=True)
     folder = Path(mkdtemp(prefix=f"tiny-{kind}-", dir=home()))
     with quiet():

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -30,11 +33,20 @@ def chosen(names: Sequence[str]) -> list[Fault | Healthy]:
     return [known[name] for name in names] if names else list(CASES)
 
 
-def outcomes(cases: Sequence[Fault | Healthy]) -> Iterator[tuple[Fault | Healthy, Outcome]]:
-    """Run the cases; what each leaves on disk is removed at once."""
-    for case in cases:
-        folder = Path(mkdtemp(prefix="doctor-"))
-        try:
-            yield case, measure(case, folder)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+def outcomes(
+    cases: Sequence[Fault | Healthy], jobs: int
+) -> Iterator[tuple[Fault | Healthy, Outcome]]:
+    """Run the cases, as many at once as there are jobs, each with one thread."""
+    fresh = get_context("spawn")  # torch does not survive a fork
+    with ProcessPoolExecutor(jobs, mp_context=fresh) as workers:
+        yield from zip(cases, workers.map(_outcome, [case.name for case in cases]), strict=True)
+
+
+def _outcome(name: str) -> Outcome:
+    """Run a case; what it leaves on disk is removed at once."""
+    warnings.simplefilter("ignore")  # of what was planted
+    folder = Path(mkdtemp(prefix="doctor-"))
+    try:
+        return measure(*chosen([name]), folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

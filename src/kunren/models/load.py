@@ -268,7 +268,9 @@ def _not_finite(model: Any, folder: Path) -> list[Problem]:
     names = []
     for name, weight in model.named_parameters():
         # NaN goes through both; without them as large a table of yes and no would be made.
-        ends = torch.aminmax(weight.detach()) if weight.is_floating_point() and weight.numel() else ()
+        ends = (
+            torch.aminmax(weight.detach()) if weight.is_floating_point() and weight.numel() else ()
+        )
         if not all(bool(torch.isfinite(end)) for end in ends):
             names.append(name)
     if not names:
