@@ -24,7 +24,7 @@ _GROUPS = {
 }
 
 
-_CALM = {"learning_rate": 1e-3, "max_length": 48}
+_CALM = {"learning_rate": 5e-4, "max_length": 48}
 
 
 def _clear(count: int) -> list[Row]:
@@ -32,7 +32,7 @@ def _clear(count: int) -> list[Row]:
     return even(count, noise=0.0, short=True)
 
 
-def _encoder(folder: Path, rows: Sequence[Row], epochs: int = 5, **sections: Any) -> Experiment:
+def _encoder(folder: Path, rows: Sequence[Row], epochs: int = 6, **sections: Any) -> Experiment:
     train = {"epochs": epochs, **_CALM, **sections.pop("train", {})}
     tuning = {"train_embeddings": True}
     return experiment(folder, rows, "wide", **({"tuning": tuning} | sections), train=train)
@@ -58,7 +58,7 @@ def tags(folder: Path) -> Experiment:
         row | {"label": row["label"] + ("🎉" if any(w in row["text"] for w in odd) else "🌙")}
         for row in with_emoji(_clear(400))
     ]
-    return _encoder(folder, sets, 25, task=_EMOJI | {"kind": "tag"}, train={"learning_rate": 5e-4})
+    return _encoder(folder, sets, 25, task=_EMOJI | {"kind": "tag"})
 
 
 def weighted(folder: Path) -> Experiment:
@@ -67,12 +67,12 @@ def weighted(folder: Path) -> Experiment:
 
 
 def folds(folder: Path) -> Experiment:
-    return _encoder(folder, _clear(240), evaluate={"cv": 3})
+    return _encoder(folder, _clear(360), 10, evaluate={"cv": 3}, train={"learning_rate": 1e-3})
 
 
 def adapted(folder: Path) -> Experiment:
     settings = {"early_stopping": None, "learning_rate": 2e-3}
-    return _encoder(folder, _clear(400), 16, tuning={"kind": "lora"}, train=settings)
+    return _encoder(folder, _clear(560), 16, tuning={"kind": "lora"}, train=settings)
 
 
 def sequence(folder: Path) -> Experiment:
@@ -134,7 +134,7 @@ def one_overflow(folder: Path) -> Path:
 
 
 CASES: tuple[Healthy, ...] = (
-    Healthy("encoder", "BERT, one label, 5 epochs", encoder),
+    Healthy("encoder", "BERT, one label, 6 epochs", encoder),
     Healthy("early stopping", "BERT, at most 20 epochs", long_with_early_stopping),
     Healthy("hierarchy", "BERT, labels of two levels", hierarchy),
     Healthy("sets", "BERT, sets of emoji", tags),

@@ -45,8 +45,9 @@ def outcomes(
 def _outcome(name: str) -> Outcome:
     """Run a case; what it leaves on disk is removed at once."""
     warnings.simplefilter("ignore")  # of what was planted
+    (case,) = chosen([name])
     folder = Path(mkdtemp(prefix="doctor-"))
     try:
-        return measure(*chosen([name]), folder)
+        return measure(case, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
