@@ -67,12 +67,12 @@ def weighted(folder: Path) -> Experiment:
 
 
 def folds(folder: Path) -> Experiment:
-    return _encoder(folder, _clear(360), 10, evaluate={"cv": 3}, train={"learning_rate": 1e-3})
+    return _encoder(folder, _clear(480), 10, evaluate={"cv": 3}, train={"early_stopping": None})
 
 
 def adapted(folder: Path) -> Experiment:
     settings = {"early_stopping": None, "learning_rate": 2e-3}
-    return _encoder(folder, _clear(560), 16, tuning={"kind": "lora"}, train=settings)
+    return _encoder(folder, _clear(480), 16, tuning={"kind": "lora"}, train=settings)
 
 
 def sequence(folder: Path) -> Experiment:
