@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c const
 
 EXAMPLES := $(filter-out examples/emotion_emoji.yaml,$(wildcard examples/*.yaml))
 
-.PHONY: demo examples test check bench clean
+.PHONY: demo examples test check bench bench-doctor clean
 
 demo: .venv/.installed
 	$(BIN)/kunren run examples/emotion_emoji.yaml
@@ -33,6 +33,12 @@ bench: .venv/.installed-bench
 	$(BIN)/python benchmarks/prediction_speed.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scoring_speed.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scoring_speed_text.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/check_speed.py
+
+bench-doctor: .venv/.installed-bench
+	$(BIN)/kunren models get multilingual-e5-small
+	$(BIN)/python -m benchmarks.doctor
+	$(BIN)/python benchmarks/repair.py
 
 # torch first and alone: pip then takes the build that fits the machine, and the rest builds on it.
 .venv/.installed: pyproject.toml constraints.txt

@@ -50,6 +50,16 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verify, "_ask_fresh_process", ask_forked_process)
 
 
+def _alone(config: Path, *slugs: str) -> Path:
+    """The same without what other rules would mend in it: their patches have their own proofs."""
+    ignored = "".join(f", {slug}: proven elsewhere" for slug in slugs)
+    said = config.read_text("utf-8")
+    begin = "{ignore: {small-test: a cross-validation would take five times as long"
+    assert begin in said
+    config.write_text(said.replace(begin, begin + ignored), "utf-8")
+    return config
+
+
 def _drowned(folder: Path, model: Path) -> Path:
     """The first character tells of each emoji a little; ✨ is in nine of ten rows whatever it is.
 
@@ -61,9 +71,8 @@ def _drowned(folder: Path, model: Path) -> Path:
         kind, n = divmod(at, 80)
         emoji = _EMOJI[kind if n < 12 else (kind + n) % len(_EMOJI)]
         rows.append({"text": row["text"], "label": emoji + ("✨" if n % 10 else "")})
-    return write(
-        folder, rows, encoder(model, "tag", batch_size=16, epochs=5, learning_rate=1e-3, seed=1)
-    )
+    settings: dict[str, Any] = {"batch_size": 16, "epochs": 5, "learning_rate": 1e-3, "seed": 1}
+    return _alone(write(folder, rows, encoder(model, "tag", **settings)), "not-learning")
 
 
 def _rare(folder: Path, model: Path) -> Path:
@@ -71,7 +80,7 @@ def _rare(folder: Path, model: Path) -> Path:
     rows = told("良", 120) + [{**row, "label": "悪"} for row in told("x悪", 24)[24:]]
     random.Random(0).shuffle(rows)
     settings: dict[str, Any] = {"batch_size": 8, "epochs": 6, "learning_rate": 2e-4, "seed": 1}
-    return write(folder, rows, encoder(model, **settings))
+    return _alone(write(folder, rows, encoder(model, **settings)), "validation-trivial")
 
 
 MAKE: dict[str, Callable[[Path, Path], Path]] = {"drowned": _drowned, "rare": _rare}

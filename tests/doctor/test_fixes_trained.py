@@ -6,10 +6,12 @@ Each was tried with other seeds too: wherever the fault shows, the mended run do
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+import torch
 from tests.doctor.mending import (
     Fault,
     Trained,
@@ -23,6 +25,7 @@ from tests.doctor.mending import (
 from tests.forked import ask_forked_process
 from tests.small import write_experiment
 from tests.tiny_models import save_tiny
+from transformers import AutoModelForMaskedLM
 
 from kunren.cli import main
 from kunren.models import verify
@@ -38,12 +41,22 @@ def _calm(rate: str, **train: str) -> tuple[str, ...]:
 _STUCK = {"seed": "2", "epochs": "6"}
 _LOUD = {"seed": "1", "epochs": "6", "schedule": "constant"}
 
+_LONGER = ("train.epochs", "train.early_stopping.patience")
+_BRIEF = _calm("7e-4", epochs="1", seed="1", metric="accuracy")
+_STOPPED = _calm("5e-4", epochs="10", seed="1", metric="accuracy", early_stopping="{patience: 1}")
+
 FAULTS = (
     Fault("non-finite", (*_RATE, "train.precision"), "small",
           ("train.precision=fp16", "train.learning_rate=100")),
+    Fault("non-finite", ("train.precision",), "large",
+          _calm("1e-3", precision="fp16", epochs="2"), "overflow"),
     Fault("still-improving", ("train.epochs",), "told",
           ("train.learning_rate=3e-4", "train.epochs=4")),
     Fault("validation-collapse", ("task.labels.ban", "train.warmup"), "sparkling"),
+    Fault("validation-collapse", ("train.epochs",), "told", _BRIEF, "too-few-epochs"),
+    Fault("validation-collapse", _LONGER, "uneven", _STOPPED, "stopped-too-soon"),
+    Fault("validation-trivial", ("train.epochs",), "told", _BRIEF, "too-few-epochs"),
+    Fault("validation-trivial", _LONGER, "uneven", _STOPPED, "stopped-too-soon"),
     Fault("overfitting", ("train.epochs",), "noisy",
           ("train={epochs: 12, learning_rate: 5e-3, metric: loss, schedule: constant, seed: 1, "
            "early_stopping: null, batch_size: 4}", "tuning.train_embeddings=true")),
@@ -72,11 +85,32 @@ def _noisy(folder: Path, models: Callable[[str], Path]) -> Path:
     return write(folder, rows, encoder(models("bert")))
 
 
+def _uneven(folder: Path, models: Callable[[str], Path]) -> Path:
+    """Eight labels, of which one has nearly half: its share is the first thing that is learnt."""
+    rows = [row for n, row in enumerate(told("喜悲怒楽驚恐嫌愛", 60)) if n < 60 or n % 60 < 11]
+    return write(folder, rows, encoder(models("wide")))
+
+
+def _large(folder: Path, models: Callable[[str], Path]) -> Path:
+    """A layer gives values that float16 does not have, and the next one brings them back."""
+    path = folder / "large"
+    shutil.copytree(models("wide"), path)
+    model = AutoModelForMaskedLM.from_pretrained(path)
+    layer = model.bert.encoder.layer[0]
+    with torch.no_grad():
+        layer.intermediate.dense.weight *= 1e6
+        layer.output.dense.weight *= 1e-6
+    model.save_pretrained(path)
+    return write(folder / "of", told("喜悲怒", 12), encoder(path, metric="loss"))
+
+
 MAKE: Mapping[str, Callable[[Path, Callable[[str], Path]], Path]] = {
     "small": lambda folder, models: write_experiment(folder, models("gemma")),
     "sparkling": lambda folder, models: sparkling(folder, models("bert")),
     "told": _told,
     "noisy": _noisy,
+    "uneven": _uneven,
+    "large": _large,
 }
 
 

@@ -113,7 +113,10 @@ def before_training(run_folder: Path) -> dict[str, Any]:
 
 
 def complete(
-    before: Mapping[str, Any], evidence: Evidence, settings: Mapping[str, Any]
+    before: Mapping[str, Any],
+    evidence: Evidence,
+    settings: Mapping[str, Any],
+    rules: Iterable[Rule] = RULES,
 ) -> dict[str, Any]:
     """What was found before training, together with what the other rules find afterwards.
 
@@ -123,9 +126,13 @@ def complete(
         before: as ``examine`` gives it; may be empty.
         evidence: of the run.
         settings: see ``examine``.
+        rules: those to apply; of ``before`` only theirs counts.
     """
+    rules = list(rules)
+    asked = {rule.slug for rule in rules} - set(settings.get("ignore") or {})
+    before = {k: [one for one in found if one["slug"] in asked] for k, found in before.items()}
     settled = {r["slug"] for kind in _SETTLED for r in before.get(kind, ())}
-    after = examine(evidence, settings, [rule for rule in RULES if rule.slug not in settled])
+    after = examine(evidence, settings, [rule for rule in rules if rule.slug not in settled])
     for kind in _SETTLED:
         after[kind] = [*before.get(kind, ()), *after[kind]]
     after["findings"].sort(key=lambda finding: _ORDER.index(finding["severity"]))

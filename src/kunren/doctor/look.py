@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from kunren.doctor import below, foreign
-from kunren.doctor.engine import Evidence, examine
-from kunren.doctor.table import BY_SLUG, OUTPUT, TRAINING, Rule
+from kunren.doctor.engine import Evidence, before_training, complete
+from kunren.doctor.table import BY_SLUG, OUTPUT, RULES, TRAINING, Rule
 from kunren.errors import InputError, Problem
 from kunren.messages import text
 from kunren.nearest import nearest
@@ -28,7 +28,7 @@ def look(path: Path, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> 
 
     Args:
         path: the run.
-        select: slugs of the rules to apply; none: all on training and answers.
+        select: slugs of the rules to apply; none: all that can be answered.
         ignore: slugs of rules not to apply.
 
     Returns:
@@ -38,10 +38,12 @@ def look(path: Path, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> 
         InputError: no such run or rule, or a file of it is broken.
     """
     _known([*select, *ignore])
-    rules = [BY_SLUG[slug] for slug in select] if select else [*TRAINING, *OUTPUT]
+    rules: Sequence[Rule] = [BY_SLUG[slug] for slug in select] if select else RULES
     notes: list[str] = []
+    before: Mapping[str, Any] = {}
     if foreign.is_ours(path):
         facts = read_facts(path)
+        before = before_training(path)
         evidence = Evidence.of_run(facts)
         settings = dict((facts.config or {}).get("doctor") or {})
     else:
@@ -55,7 +57,7 @@ def look(path: Path, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> 
         settings = {}
     reason = text("doctor.ignored-by-option")
     settings["ignore"] = {**(settings.get("ignore") or {}), **dict.fromkeys(ignore, reason)}
-    return {**examine(evidence, settings, rules), "notes": notes}
+    return {**complete(before, evidence, settings, rules), "notes": notes}
 
 
 def _of_files(told: Mapping[str, object]) -> list[Rule]:

@@ -18,6 +18,9 @@ UNLEARNT = 0.2
 LEAST_RISE = 0.05
 """Rise of the evaluation loss, in nats, below which nothing is lost."""
 
+MOSTLY = 0.8
+"""Share of the steps above the beginning; where nothing changes it is a half or less."""
+
 BACK = 0.8
 """Share of what was learnt that is lost again when a run has diverged."""
 
@@ -40,6 +43,8 @@ def diverged_by(course: Course, values: NDArray[np.float64], diverged: float) ->
     spread = noise(values)
     if len(parts) < 3 or spread is None or _holds(course):
         return None
+    if _blown_up(course, values, diverged):
+        return True
     first, lowest, last = parts[0], min(parts[:-1]), parts[-1]
     error = 5 * spread * math.sqrt(2 / size)
     apart = last >= diverged * lowest and last - lowest > max(0.3, error)
@@ -50,6 +55,21 @@ def diverged_by(course: Course, values: NDArray[np.float64], diverged: float) ->
     if len(parts) < 5 or first - lowest <= least or lost <= max(least, BACK * (first - lowest)):
         return None
     return _unlearnt_held([one.loss for one in course.evaluated])
+
+
+def _blown_up(course: Course, values: NDArray[np.float64], diverged: float) -> bool:
+    """Whether nearly the whole run is above where it began, however wildly the batches scatter.
+
+    Single heavy rows raise the mean that the run begins with, and so hide nothing but themselves.
+    """
+    size = max(3, len(values) // 20)
+    start, later = float(values[:size].mean()), values[size:]
+    held = course.evaluated
+    return (
+        float(np.median(later)) >= max(diverged * start, start + 0.3)
+        and float((later > start).mean()) >= MOSTLY
+        and (not held or held[-1].loss > start)
+    )
 
 
 def _holds(course: Course) -> bool:

@@ -210,7 +210,9 @@ def _still_learning(course: Course) -> bool:
     if third < 2:
         return False
     first, middle, last = (median(values[n * third : (n + 1) * third]) for n in range(3))
-    return last < (1 - FALLING) * middle and last > LEARNT * first
+    begun = max(first, median(values[:3]))
+    blown_up = last > 1.1 * begun
+    return LEARNT * first < last < (1 - FALLING) * middle and not blown_up
 
 
 def _longer(config: Mapping[str, Any], course: Course) -> tuple[dict[str, Any], str]:

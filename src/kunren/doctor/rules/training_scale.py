@@ -48,7 +48,7 @@ def loss_scaling(course: Course, *, factor: float = FACTOR, steady: float = STEA
     学習損失が勾配累積の回数だけ拡大・縮小されている。
 
     何を見るか:
-        学習損失が、最初からずっと評価損失の k 倍 (または k 分の 1) になっていないか。
+        学習損失が、最初からずっと検証損失の k 倍 (または k 分の 1) になっていないか。
         評価がないときは、学習損失が語彙全体から均等に選ぶときの値 (ln 語彙数。語彙数が
         分からなければ 12.5) を超えたままか。
 
@@ -58,7 +58,7 @@ def loss_scaling(course: Course, *, factor: float = FACTOR, steady: float = STEA
         同じことになります。
 
     例:
-        勾配累積 8 回で、学習損失 16.2 に対して評価損失 2.0。割ると 2.03 で一致します。
+        勾配累積 8 回で、学習損失 16.2 に対して検証損失 2.0。割ると 2.03 で一致します。
 
     対処:
         transformers を 4.49 以上にするか、独自の compute_loss で num_items_in_batch を使って
