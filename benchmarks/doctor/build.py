@@ -55,13 +55,13 @@ def experiment(
     for side, some in sides.items():
         made_rows.write(folder / files[side], some)
     of = FAMILY[kind] if isinstance(kind, str) else family
-    bert = kind == "bert"
     config: dict[str, Any] = {
         "name": "tiny",
         "task": {"kind": "classify", **(task or {})},
         "data": {**files, "split": _SPLIT, **(data or {})},
         "model": {"id": str(model(kind) if isinstance(kind, str) else kind), "family": of},
-        "tuning": tuning or ({"train_embeddings": True} if bert else {}),
+        "tuning": tuning
+        or ({"train_embeddings": True} if of == "encoder" and isinstance(kind, str) else {}),
         "train": {"epochs": 4, "learning_rate": 3e-3, "batch_size": 8, "max_length": 128}
         | dict(train or {}),
         "evaluate": {"bootstrap": 200, **(evaluate or {})},

@@ -38,10 +38,7 @@ def leaning(folder: Path) -> Experiment:
     sports = [row for row in sides["train"] if row["label"] == "運動"]
     for row in sports[: len(sports) * 2 // 3]:
         row["label"] = "天気"
-    return experiment(
-        folder, sides, "wide", tuning={"train_embeddings": True},
-        train={"epochs": 4, "learning_rate": 1e-3},
-    )  # fmt: skip
+    return experiment(folder, sides, "wide", train={"epochs": 4, "learning_rate": 1e-3})
 
 
 def hardly_trained(folder: Path) -> Experiment:

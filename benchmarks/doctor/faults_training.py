@@ -48,9 +48,7 @@ def random_labels(folder: Path) -> Experiment:
 
 def unfinished(folder: Path) -> Experiment:
     train_ = {"epochs": 3, "learning_rate": 2e-4, "metric": "loss", "schedule": "constant"}
-    return experiment(
-        folder, even(320, short=True), "wide", tuning={"train_embeddings": True}, train=train_
-    )
+    return experiment(folder, even(320, short=True), "wide", train=train_)
 
 
 # Of the Trainer's.

@@ -34,8 +34,7 @@ def _clear(count: int) -> list[Row]:
 
 def _encoder(folder: Path, rows: Sequence[Row], epochs: int = 6, **sections: Any) -> Experiment:
     train = {"epochs": epochs, **_CALM, **sections.pop("train", {})}
-    tuning = {"train_embeddings": True}
-    return experiment(folder, rows, "wide", **({"tuning": tuning} | sections), train=train)
+    return experiment(folder, rows, "wide", **sections, train=train)
 
 
 def encoder(folder: Path) -> Experiment:
