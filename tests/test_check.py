@@ -17,6 +17,7 @@ from kunren.check_preview import preview
 from kunren.cli import main
 from kunren.config.load import load
 from kunren.doctor.engine import BEFORE, diagnose
+from kunren.doctor.look import look
 from kunren.errors import InputError
 from kunren.messages import use_language
 from kunren.plan import prepare
@@ -196,6 +197,14 @@ def test_a_run_keeps_what_was_found_before_it(tiny: Path, tmp_path: Path) -> Non
     experiment.report(result.folder)
     again = diagnose(result.folder)
     assert again == stored
+    shown = look(result.folder)  # what ``kunren doctor RUN`` shows, and its --select and --ignore
+    assert {k: shown[k] for k in again} == again
+    assert [f["slug"] for f in look(result.folder, ["learning-rate"])["findings"]] == [
+        "learning-rate"
+    ]
+    left = look(result.folder, ignore=["learning-rate"])
+    assert "learning-rate" not in {f["slug"] for f in left["findings"]}
+    assert "learning-rate" in {rule["slug"] for rule in left["ignored"]}
     every = [rule["slug"] for kind in again.values() for rule in kind]
     assert len(every) == len(set(every))
     manifest = json.loads((result.folder / "manifest.json").read_text("utf-8"))

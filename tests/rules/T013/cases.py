@@ -25,6 +25,8 @@ def fires() -> list[Case]:
     alone = course(rough)
     up = [0.83, 0.3, *level(0.13, 8, 0.01), *level(0.3, 30, 0.02), *level(0.18, 20, 0.01)]
     harmed = course(up, (0.22, 0.42, 0.42, 0.41, 0.44, 0.40))
+    wild = course([1.1, 1.1, 1.2, *(a for n in range(14) for a in (3.1, 9.4, 0.9, 17.0, 5.2))],
+                  (3.9, 2.7, 7.4, 8.6))  # fmt: skip
     two = ours(course(spiked(30, 61)), learning_rate=3e-4)
     far = encoder(ours(apart, learning_rate=0.1))
     slower = {"set": {"train.learning_rate": 1e-4}}
@@ -36,6 +38,7 @@ def fires() -> list[Case]:
              {"set": {"train.learning_rate": 1e-4}}),
         Case("both losses rise and stay up", {"course": harmed}, "warning", ["学習率が高すぎる"]),
         Case("back at ln 2", {"course": lost}, "critical", ["発散"]),
+        Case("blown up, however wild", {"course": wild}, "critical", ["発散"]),
         Case("back at ln 2, not evaluated", {"course": alone}, "warning", ["発散"]),
     ]  # fmt: skip
 
