@@ -137,11 +137,20 @@ def needed_beyond(tokenizer: Any, rows: int) -> tuple[int, list[str]]:
     Returns:
         One more than the highest id that the tokenizer knows; and those tokens.
     """
+    known = _known(tokenizer)
+    if known <= rows:
+        return known, []  # as with most models; a vocabulary of 262,144 takes its time to list
     vocabulary = tokenizer.get_vocab()
     beyond = {token for token, number in vocabulary.items() if number >= rows}
     template, special = str(tokenizer.chat_template or ""), set(tokenizer.all_special_tokens)
     needed = sorted(t for t in beyond if t in special or t in template)
     return max(vocabulary.values(), default=-1) + 1, needed
+
+
+def _known(tokenizer: Any) -> int:
+    """One more than the highest id, if the ids of what was trained have no gaps."""
+    added = [*tokenizer.all_special_ids, *tokenizer.get_added_vocab().values()]
+    return max(len(tokenizer), 1 + max(added, default=-1))
 
 
 def restore(loaded: Loaded, added: Added, fields: Mapping[str, object]) -> None:
