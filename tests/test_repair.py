@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import random
 from pathlib import Path
 from typing import Any
@@ -157,10 +156,11 @@ def test_a_training_that_a_guard_stopped_is_mended(config: Path, tmp_path: Path)
 
 
 def test_where_no_attempt_comes_to_its_end_the_last_record_tells(tmp_path: Path) -> None:
-    # A weight that is no number: neither a lower rate nor another precision helps.
+    # A weight so large that the logits overflow: no lower rate and no other precision helps.
     weights = save_tiny("gemma", tmp_path / "broken") / "model.safetensors"
     tensors = load_file(weights)
-    tensors["model.norm.weight"][0] = math.nan
+    tensors["model.norm.weight"][0] = 3e38
+    tensors["model.embed_tokens.weight"][:, 0] = 100.0
     save_file(tensors, weights, {"format": "pt"})
     config = write_experiment(tmp_path, weights.parent)
     with pytest.raises(TrainingStopped):
