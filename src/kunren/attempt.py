@@ -11,7 +11,7 @@ from typing import Any
 from kunren import check
 from kunren.config.checks import METRICS
 from kunren.config.load import load
-from kunren.config.schema import LOWER_IS_BETTER
+from kunren.config.schema import sign
 from kunren.doctor import engine, fixes
 from kunren.errors import InputError, TrainingStopped
 from kunren.evaluation.score import KINDS
@@ -66,7 +66,7 @@ class Attempt:
         """
         if self.error is not None or self.value is None:
             return self.error is None, -math.inf, -math.inf
-        gain = _sign(self.metric) * (self.value - (self.trivial or 0.0))
+        gain = sign(self.metric) * (self.value - (self.trivial or 0.0))
         return True, round(gain, 9), -math.inf if self.loss is None else -self.loss
 
 
@@ -152,12 +152,8 @@ def _grave(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _sign(metric: str) -> int:
-    return -1 if metric in LOWER_IS_BETTER else 1
-
-
 def _beyond(metric: str, value: float | None, trivial: float | None) -> float | None:
-    return None if value is None or trivial is None else _sign(metric) * (value - trivial)
+    return None if value is None or trivial is None else sign(metric) * (value - trivial)
 
 
 def _at(facts: Facts, number: int | None, metric: str) -> float | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from kunren import experiment
 from kunren.config.load import load
-from kunren.doctor.engine import before_training
+from kunren.doctor.engine import found_before
 from kunren.doctor.fixes import merge, untested
 from kunren.plan import prepare
 from kunren.progress import Silent
@@ -105,7 +105,7 @@ class Trainings:
         if key not in self._done:
             folder, _ = experiment.train(plan, self.folder, Silent(), {}, "")
             facts = read_facts(folder)
-            said = untested(facts, before_training(folder))
+            said = untested(facts, found_before(folder))
             log = facts.log or ()
             self._done[key] = Trained(
                 folder,

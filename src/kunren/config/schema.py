@@ -192,6 +192,11 @@ Metric = Literal[
 LOWER_IS_BETTER = frozenset({"loss", "top1_share"})
 
 
+def sign(metric: str | None) -> int:
+    """What a value of a metric is multiplied by so that higher is better."""
+    return -1 if metric in LOWER_IS_BETTER else 1
+
+
 class TrainConfig(Section):
     """How the weights move."""
 

@@ -95,18 +95,29 @@ class Evidence:
         return self._sources[name]()
 
 
-def diagnose(run_folder: Path) -> dict[str, Any]:
-    """Look at a run folder with every rule. Writes nothing; see ``examine``.
+def diagnose(
+    run_folder: Path, rules: Iterable[Rule] = RULES, ignore: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Look at a run folder, and take in what was found before its training. Writes nothing.
+
+    Args:
+        run_folder: of ours.
+        rules: those to apply.
+        ignore: slugs of rules not to apply and why, beside those that its config names.
+
+    Returns:
+        As ``examine``.
 
     Raises:
         InputError: not a run folder, or a file of it is broken.
     """
     facts = read_facts(run_folder)
-    settings = (facts.config or {}).get("doctor", {})
-    return complete(before_training(run_folder), Evidence.of_run(facts), settings)
+    settings = dict((facts.config or {}).get("doctor") or {})
+    settings["ignore"] = {**(settings.get("ignore") or {}), **(ignore or {})}
+    return complete(found_before(run_folder), Evidence.of_run(facts), settings, rules)
 
 
-def before_training(run_folder: Path) -> dict[str, Any]:
+def found_before(run_folder: Path) -> dict[str, Any]:
     """What the rules found before training, as the run folder keeps it; empty: nothing is kept."""
     path = run_folder / BEFORE
     return files.read_json(path) if path.is_file() else {}

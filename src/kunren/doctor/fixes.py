@@ -17,7 +17,7 @@ from typing import Any
 from kunren.config.load import load
 from kunren.config.patch import flow, patch
 from kunren.config.schema import Config
-from kunren.doctor.engine import Evidence, before_training, complete, diagnose
+from kunren.doctor.engine import Evidence, complete, diagnose, found_before
 from kunren.errors import InputError
 from kunren.messages import text
 from kunren.records import files
@@ -262,7 +262,7 @@ def fix_run(folder: Path) -> Fixed:
     """
     facts = read_facts(folder)
     found = diagnose(folder)["findings"]
-    before = before_training(folder)
+    before = found_before(folder)
     told = [*before.get("findings", ()), *untested(facts, before)["findings"]]
     blind = {finding["slug"] for finding in told if finding["fix"]}
     fixed = _write(folder / "config.yaml", found, lambda merged: _followed(merged, facts))

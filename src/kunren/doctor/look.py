@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from kunren.doctor import below, foreign
-from kunren.doctor.engine import Evidence, before_training, complete
+from kunren.doctor.engine import Evidence, diagnose, examine
 from kunren.doctor.table import BY_SLUG, OUTPUT, RULES, TRAINING, Rule
 from kunren.errors import InputError, Problem
 from kunren.messages import text
 from kunren.nearest import nearest
-from kunren.records.facts import read_facts
 
 SAVED = (
     "vocabulary-mismatch", "pad-is-eos", "untrained-tokens", "unsaved-tokens", "no-chat-template",
@@ -39,25 +38,16 @@ def look(path: Path, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> 
     """
     _known([*select, *ignore])
     rules: Sequence[Rule] = [BY_SLUG[slug] for slug in select] if select else RULES
-    notes: list[str] = []
-    before: Mapping[str, Any] = {}
+    ignored = dict.fromkeys(ignore, text("doctor.ignored-by-option"))
     if foreign.is_ours(path):
-        facts = read_facts(path)
-        before = before_training(path)
-        evidence = Evidence.of_run(facts)
-        settings = dict((facts.config or {}).get("doctor") or {})
-    else:
-        read = foreign.read(below.run_in(path))
-        evidence = Evidence.of_foreign(read.course if read.logged else None, read.told)
-        notes += read.notes
-        if not select:
-            logged = TRAINING if read.logged else ()
-            answered = OUTPUT if read.logged or "tuned" in read.told else ()
-            rules = [*_of_files(read.told), *logged, *answered]
-        settings = {}
-    reason = text("doctor.ignored-by-option")
-    settings["ignore"] = {**(settings.get("ignore") or {}), **dict.fromkeys(ignore, reason)}
-    return {**complete(before, evidence, settings, rules), "notes": notes}
+        return {**diagnose(path, rules, ignored), "notes": []}
+    read = foreign.read(below.run_in(path))
+    if not select:
+        logged = TRAINING if read.logged else ()
+        answered = OUTPUT if read.logged or "tuned" in read.told else ()
+        rules = [*_of_files(read.told), *logged, *answered]
+    evidence = Evidence.of_foreign(read.course if read.logged else None, read.told)
+    return {**examine(evidence, {"ignore": ignored}, rules), "notes": [*read.notes]}
 
 
 def _of_files(told: Mapping[str, object]) -> list[Rule]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from kunren.config.schema import LOWER_IS_BETTER
+from kunren.config.schema import sign
 from kunren.records import files
 
 NAME = "train_log.csv"
@@ -86,9 +86,8 @@ def best_epoch(epochs: Sequence[Epoch], metric: str) -> int | None:
         epochs: from ``by_epoch``.
         metric: ``config.train.metric``.
     """
-    sign = -1 if metric in LOWER_IS_BETTER else 1
     values = {
-        epoch.number: sign * value
+        epoch.number: sign(metric) * value
         for epoch in epochs
         if (value := epoch.evaluation.get(f"eval_{metric}")) is not None and math.isfinite(value)
     }

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kunren.doctor.fixes import shown
 from kunren.evaluation.score import KINDS
+from kunren.evaluation.sentences import sentences
 from kunren.evaluation.told import metric_name
 from kunren.messages import text
 from kunren.records.facts import Facts
@@ -104,13 +104,9 @@ def _found(attempt: Mapping[str, Any]) -> str:
 def _why(change: Mapping[str, Any]) -> str:
     """The rules that asked for a change, and the first two sentences of what each found."""
     said = zip(change["slugs"], change["why"], strict=True)
-    return text("repair.between").join(f"{slug}: {_beginning(why)}" for slug, why in said)
-
-
-def _beginning(said: str) -> str:
-    """The first two sentences; one within brackets is no end."""
-    sentences = re.findall(r"(?:\([^)]*\)|（[^）]*）|[^。(（])+?(?:。|\.(?=\s)|$)", said)
-    return "".join(sentences[:2]).strip()
+    return text("repair.between").join(
+        f"{slug}: {text('repair.sentences').join(sentences(why)[:2])}" for slug, why in said
+    )
 
 
 def _value(attempt: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from kunren.config.schema import LOWER_IS_BETTER, EarlyStopping, TrainConfig
+from kunren.config.schema import EarlyStopping, TrainConfig, sign
 from kunren.errors import KunrenError, Problem
 from kunren.messages import text
 from kunren.progress import Task
@@ -87,7 +87,7 @@ class Recorder(TrainerCallback):
         """The chosen metric such that higher is better; what could not be computed is worst."""
         if value is None:
             return -math.inf
-        return -value if self._config.metric in LOWER_IS_BETTER else value
+        return sign(self._config.metric) * value
 
     def _should_stop(self) -> bool:
         early = self._config.early_stopping

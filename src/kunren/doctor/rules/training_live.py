@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from kunren.config.schema import LOWER_IS_BETTER
+from kunren.config.schema import sign
 from kunren.doctor.course import Course
 from kunren.doctor.evidence import Finding, Missing
+from kunren.doctor.rules.patches import WARM, WARMUP, warmup_for
 from kunren.doctor.rules.wording import joined
 from kunren.evaluation.score import KINDS
 from kunren.evaluation.told import metric_name, percent
@@ -22,9 +23,6 @@ ALL = 0.8
 DOMINANT = 2.0
 """A label is taken out where it has this many times the training rows of the second: seed 001 had
 4.5 times, the shipped example sets 1.1."""
-
-WARM = 0.5
-"""A warm-up over more than this share of the steps leaves none at the full learning rate."""
 
 FALLING = 0.05
 """The training loss of the last third is lower than that of the middle one by more than this."""
@@ -163,8 +161,7 @@ def validation_trivial(
     if trivial is None or kept is None or not values:
         raise Missing("validation-metric", metric=metric_name(name))
     _, value = min(values, key=lambda pair: abs((pair[0] or 0.0) - kept))
-    sign = -1 if name in LOWER_IS_BETTER else 1
-    if sign * (value - trivial) > 0:
+    if sign(name) * (value - trivial) > 0:
         return None
     patch, advice = (
         _longer(config, course)
@@ -198,8 +195,9 @@ def _patch(
     warmup, steps = config.get("train", {}).get("warmup", 0.0), training.get("steps")
     share = warmup if warmup < 1 else warmup / steps if steps else 0.0
     if share > WARM:
-        patch["train.warmup"] = 0.1
-        advice.append(text("rules_live.warmup", share=min(100.0, 100 * share)))
+        better = warmup_for(steps) if steps else WARMUP
+        patch["train.warmup"] = better
+        advice.append(text("rules_live.warmup", share=min(100.0, 100 * share), warmup=better))
     return patch, joined(advice) or text("rules_live.look")
 
 
