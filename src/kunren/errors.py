@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kunren.messages import text
+from kunren.messages import catalogue, text
 from kunren.types import Where
 
 
@@ -30,6 +31,15 @@ class Problem:
     def __str__(self) -> str:
         said = text(self.code, **self.fields)
         return said if self.where is None else f"{self.where}: {said}"
+
+
+def os_reason(error: OSError) -> Problem | str:
+    """Why the system refused, as a problem without a place; its own words where we have none.
+
+    For the ``detail`` of a problem: it is worded where that is shown.
+    """
+    name = errno.errorcode.get(error.errno or 0, "")
+    return Problem(f"os.{name}") if name in catalogue("os") else error.strerror or str(error)
 
 
 class KunrenError(Exception):

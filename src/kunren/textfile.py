@@ -13,6 +13,8 @@ from kunren.nearest import nearest
 _GUESSES = ("cp932", "euc_jp")
 _KANA = re.compile(r"[ぁ-ゖァ-ヺー]")
 _NAMES = {"cp932": "CP932", "euc_jp": "EUC-JP"}
+ASCII_BASED = frozenset(_NAMES.values())
+"""Encodings in which what is ASCII reads the same."""
 _UNSAFE = ("Cc", "Cs", "Zl", "Zp")
 _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import kunren
+from kunren.config import foreign
 from kunren.messages import catalogue
 
 SOURCE = "\n".join(
@@ -33,5 +34,6 @@ def test_both_languages_say_the_same(area: str) -> None:
 def test_no_message_is_left_over(area: str) -> None:
     # Some names are put together, as f"empty-{key}" is.
     built = {"empty-text", "empty-label", "text-type", "label-type"}
+    built |= {f"foreign-{why}" for why in foreign.WITHOUT}
     unused = [name for name in catalogue(area) if name not in SOURCE and name not in built]
     assert not unused

@@ -64,7 +64,7 @@ WRONG = {
         5,
         ["data.split.seed / train.seed / evaluate.seed"],
     ),
-    "another tool's key": ("tuning:\n  lora_r: 3\n", 5, ["もしかして「tuning.r」"]),
+    "another tool's key": ("tuning:\n  lora_r: 3\n", 5, ["lora_r", "tuning: {r: 3}"]),
     "another tool's key, elsewhere": ("num_train_epochs: 3\n", 4, ["train.epochs"]),
     "unknown key, nothing near": ("zzz: 3\n", 4, ["zzz", "ここに書けるキー", "evaluate"]),
     "word for an int": ("train:\n  epochs: three\n", 5, ["train.epochs", "整数", "three"]),

@@ -6,7 +6,9 @@ The schema checks every value by itself; here are the pairs.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from kunren.config.document import KeyPath
 from kunren.config.schema import Config, Labels, Metric
@@ -42,7 +44,8 @@ def check(config: Config, places: Mapping[KeyPath, Where], path: str) -> list[Pr
         places: where each value was written.
         path: the file, for what was not written anywhere.
     """
-    found = [*_task(config), *_labels(config), *_model(config), *_training(config)]
+    found = [*_paths(config), *_task(config), *_labels(config), *_model(config)]
+    found += _training(config)
     found += _prompted(config)
     return [
         Problem(f"config.{code}", _place(dotted, places, path), {"key": dotted, **fields})
@@ -80,6 +83,31 @@ def _task(config: Config) -> Iterator[_Found]:
         yield "evaluate.bertscore", "bertscore-without-text", {"kind": kind}
     if (config.evaluate.bertscore or "").startswith(SCRATCH):
         yield "evaluate.bertscore", "bertscore-untrained", {"value": config.evaluate.bertscore}
+
+
+def _paths(config: Config) -> Iterator[_Found]:
+    """Paths that no file system could hold: opening one would raise something else than OSError."""
+    documents = config.data.documents
+    named: dict[str, Sequence[str | None]] = {
+        "data.train": [config.data.train],
+        "data.validation": [config.data.validation],
+        "data.test": [config.data.test],
+        "data.documents": [documents] if isinstance(documents, str) else documents or (),
+        "model.id": [config.model.id],
+        "evaluate.bertscore": [config.evaluate.bertscore],
+        "evaluate.against": [config.evaluate.against],
+    }
+    for key, path in ((key, path) for key, paths in named.items() for path in paths if path):
+        bad = next((c for c in path if unicodedata.category(c) in ("Cc", "Cs")), None)
+        if bad is not None:
+            yield key, "path-character", {"character": f"U+{ord(bad):04X}"}
+        elif len(path.encode()) >= 4096 or any(len(p.encode()) > 255 for p in path.split("/")):
+            yield key, "path-too-long", {}
+        elif path.startswith("~"):
+            try:
+                Path(path).expanduser()
+            except RuntimeError:
+                yield key, "path-no-home", {"value": path}
 
 
 def _prompted(config: Config) -> Iterator[_Found]:

@@ -21,6 +21,13 @@ from kunren.types import Where
 KeyPath = tuple[str | int, ...]
 """Keys and list positions from the top of the document down to a value."""
 
+DEEPEST = 20
+"""Sections and lists inside each other; the schema needs four."""
+
+MOST_VALUES = 20_000
+"""Values of a document, each alias counted with all that it stands for: ten lists of ten aliases
+each, one above the other, would be ten thousand million."""
+
 _INT = re.compile(r"[-+]?[0-9]{1,300}")
 _FLOAT = re.compile(
     r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf)|\.(nan|NaN)"
@@ -75,13 +82,21 @@ def parse(text: str, path: str, known: Collection[str]) -> Document:
         known: all words that are keys somewhere; slips are looked for around them.
     """
     slips = _slips(text, path, known)
+    deep = _too_deep(text, path)
+    if deep is not None:
+        return Document(None, problems=(deep,))
     try:
         node = yaml.compose(text, Loader=yaml.BaseLoader)
     except yaml.YAMLError as error:
         found = tuple(slips.values()) or (_syntax(error, text, path),)
         return Document(None, problems=found)
     reader = _Reader(path)
-    value = None if node is None else reader.value(node, (), ())
+    try:
+        value = None if node is None else reader.value(node, (), ())
+    except _TooManyError as error:
+        fields: dict[str, object] = {"most": MOST_VALUES}
+        problem = Problem("config.too-many-values", Where(path, error.line), fields)
+        return Document(None, problems=(problem,))
     return Document(value, reader.spans, slips, tuple(reader.problems))
 
 
@@ -96,17 +111,44 @@ def scalar(plain: str) -> Any:
     return plain
 
 
+def _too_deep(text: str, path: str) -> Problem | None:
+    """Where a document goes deeper than ``DEEPEST``; None: nowhere, or it cannot be parsed.
+
+    PyYAML makes its nodes by recursion, its events without.
+    """
+    depth = 0
+    try:
+        for event in yaml.parse(text, Loader=yaml.BaseLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                line = None if event.start_mark is None else event.start_mark.line + 1
+                return Problem("config.too-deep", Where(path, line), {"most": DEEPEST})
+    except yaml.YAMLError:
+        return None
+    return None
+
+
+class _TooManyError(Exception):
+    def __init__(self, line: int) -> None:
+        self.line = line
+
+
 class _Reader:
     """Walks the nodes of one document and collects values, lines and problems."""
 
     def __init__(self, path: str) -> None:
         self._path = path
+        self._values = 0
         self.spans: dict[KeyPath, Span] = {}
         self.problems: list[Problem] = []
 
     def value(self, node: yaml.Node, at: KeyPath, above: tuple[int, ...]) -> Any:
         """The value of ``node``; ``above`` are the ids of the nodes that it stands in."""
         line = node.start_mark.line + 1
+        self._values += 1
+        if self._values > MOST_VALUES:
+            raise _TooManyError(line)
         self.spans.setdefault(at, Span(line, max(line, node.end_mark.line + 1)))
         if node.tag not in _PLAIN_TAGS:
             self._problem("tag", line, tag=node.tag.replace("tag:yaml.org,2002:", "!!"))

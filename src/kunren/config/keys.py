@@ -10,38 +10,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+import yaml
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
+from kunren.config import foreign
 from kunren.config.document import Document, KeyPath, scalar
 from kunren.config.schema import Config, Section
 from kunren.errors import Problem
 from kunren.nearest import nearest
 from kunren.textfile import excerpt
 from kunren.types import Where
-
-_ELSEWHERE = {
-    "lr": "train.learning_rate",
-    "num_train_epochs": "train.epochs",
-    "num_epochs": "train.epochs",
-    "per_device_train_batch_size": "train.batch_size",
-    "gradient_accumulation_steps": "train.gradient_accumulation",
-    "lr_scheduler_type": "train.schedule",
-    "warmup_ratio": "train.warmup",
-    "warmup_steps": "train.warmup",
-    "label_smoothing_factor": "train.loss.label_smoothing",
-    "num_beams": "evaluate.decoding.beams",
-    "do_sample": "evaluate.decoding.sample",
-    "max_seq_length": "train.max_length",
-    "lora_r": "tuning.r",
-    "lora_alpha": "tuning.alpha",
-    "lora_dropout": "tuning.dropout",
-    "model_name_or_path": "model.id",
-    "system_prompt": "task.system",
-    "experiment_name": "name",
-    "train_file": "data.train",
-}
-"""What other tools call our keys."""
 
 
 def section_of(annotation: Any) -> type[Section] | None:
@@ -119,6 +98,9 @@ class Cleaner:
 
     A key that was misspelt is read as the one that was meant, so that what stands below it is
     checked too and nothing is called missing that is only misspelt.
+
+    Attributes:
+        meant: our dotted key → the value that another trainer's key gave it, and where.
     """
 
     document: Document
@@ -126,6 +108,20 @@ class Cleaner:
     overridden: Mapping[KeyPath, Where]
     places: dict[KeyPath, Where] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    meant: dict[str, tuple[Any, Where]] = field(default_factory=dict)
+
+    def whole(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """All values of the file under the schema's keys, foreign ones at the place of ours."""
+        cleaned = self.section(values, Config, (), ())
+        for dotted, (value, where) in self.meant.items():
+            *above, last = dotted.split(".")
+            section: Any = cleaned
+            for key in above:
+                section = section.setdefault(key, {}) if isinstance(section, dict) else None
+            if isinstance(section, dict) and last not in section and value is not None:
+                section[last] = value
+                self.places[tuple(dotted.split("."))] = where
+        return cleaned
 
     def section(
         self, values: Mapping[str, Any], section: type[Section], old: KeyPath, new: KeyPath
@@ -217,18 +213,46 @@ class Cleaner:
             )
             return name, scalar(glued[3].strip())
         dotted = ".".join(map(str, (*new, key)))
-        elsewhere = [path for path, _ in walk() if path.rpartition(".")[2] == folded]
-        elsewhere = elsewhere or [p for p in (_ELSEWHERE.get(folded),) if p]
-        here = [p for p in elsewhere if p.split(".")[:-1] == [*map(str, new)]]
         said = {"key": excerpt(dotted, 60), "allowed": ", ".join(names)}
-        if elsewhere and not here:
+        elsewhere = [path for path, _ in walk() if path.rpartition(".")[2] == folded]
+        if elsewhere:
             said |= {"meant": " / ".join(elsewhere)}
             self.problems.append(Problem("config.misplaced-key", where, said))
             return None
-        near = here[0].rpartition(".")[2] if here else nearest(key, names)
+        ours, reason = foreign.our_key(folded), foreign.why_none(folded)
+        if ours is not None:
+            return self._foreign(folded, ours, value, where, new)
+        if reason is not None:
+            self.problems.append(Problem(f"config.foreign-{reason}", where, said))
+            return None
+        near = nearest(key, names)
         if near is None:
             self.problems.append(Problem("config.unknown-key", where, said))
             return None
         said |= {"meant": ".".join(map(str, (*new, near)))}
         self.problems.append(Problem("config.unknown-key-near", where, said))
         return near, value
+
+    def _foreign(
+        self, key: str, ours: str, value: Any, where: Where, new: KeyPath
+    ) -> tuple[str, Any] | None:
+        """Our key and value for another trainer's key, if ours stands in the same section."""
+        meant = foreign.our_value(key, value)
+        said: dict[str, object] = {"key": key, "meant": ours, "line": _written(ours, meant)}
+        code = "foreign-key" if meant is not None else "foreign-default"
+        self.problems.append(Problem(f"config.{code}", where, said))
+        section, _, name = ours.rpartition(".")
+        if meant is not None and section == ".".join(map(str, new)):
+            return name, meant
+        self.meant.setdefault(ours, (meant, where))
+        return None
+
+
+def _written(dotted: str, value: Any) -> str:
+    """A key and its value as a line of YAML."""
+    *above, last = dotted.split(".")
+    nested: Any = {last: value}
+    for key in reversed(above):
+        nested = {key: nested}
+    line = yaml.safe_dump(nested, default_flow_style=True, allow_unicode=True, width=10_000)
+    return excerpt(line.strip()[1:-1], 80)

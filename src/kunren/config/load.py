@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import Any
 
 import yaml
@@ -16,10 +17,10 @@ from kunren.config.document import Document, KeyPath, parse, scalar
 from kunren.config.explain import explain
 from kunren.config.keys import Cleaner, section_of, walk, words
 from kunren.config.schema import Config
-from kunren.errors import InputError, Problem
+from kunren.errors import InputError, Problem, os_reason
 from kunren.messages import text
 from kunren.nearest import nearest
-from kunren.textfile import decode, excerpt, nearest_file, shown
+from kunren.textfile import ASCII_BASED, decode, excerpt, nearest_file, shown
 from kunren.types import Where
 
 DATA_PATHS = ("train", "validation", "test")
@@ -27,6 +28,9 @@ DATA_PATHS = ("train", "validation", "test")
 
 _NAMING = (*DATA_PATHS, "documents")
 """The keys of ``data`` that name files at all; ``documents`` may list several."""
+
+LARGEST = 2**22
+"""Bytes of a config: a document of more is something else."""
 
 AGAINST = ("evaluate", "against")
 """The key that names another run's folder."""
@@ -69,7 +73,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Loaded:
     cleaner = Cleaner(document, name, overridden)
     if not isinstance(document.value, dict):
         raise InputError(problems)
-    cleaned = cleaner.section(values, Config, (), ())
+    cleaned = cleaner.whole(values)
     problems += cleaner.problems
     try:
         config = Config.model_validate(cleaned)
@@ -116,11 +120,17 @@ def dump(config: Config, folder: Path | None = None, into: Path | None = None) -
 
 
 def _read(path: Path, name: str) -> Document:
-    if path.is_dir():
-        inside = path / "config.yaml"
-        code = "config.is-folder-with-config" if inside.is_file() else "config.is-folder"
-        raise InputError(Problem(code, Where(name), {"inside": shown(inside)}))
     try:
+        status = path.stat()
+        if S_ISDIR(status.st_mode):
+            inside = path / "config.yaml"
+            code = "config.is-folder-with-config" if inside.is_file() else "config.is-folder"
+            raise InputError(Problem(code, Where(name), {"inside": shown(inside)}))
+        if not S_ISREG(status.st_mode):
+            raise InputError(Problem("config.not-a-file", Where(name)))
+        if status.st_size > LARGEST:
+            size = f"{status.st_size / 2**20:,.0f} MB"
+            raise InputError(Problem("config.too-large", Where(name), {"size": size}))
         data = path.read_bytes()
     except FileNotFoundError:
         near = nearest_file(path)
@@ -130,10 +140,13 @@ def _read(path: Path, name: str) -> Document:
             Problem("config.no-such-file-near", Where(name), {"nearest": near})
         ) from None
     except OSError as error:
-        detail = error.strerror or str(error)
-        raise InputError(Problem("config.unreadable", Where(name), {"detail": detail})) from None
+        detail = {"detail": os_reason(error)}
+        raise InputError(Problem("config.unreadable", Where(name), detail)) from None
     content, encoding = decode(data)
     if encoding is not None:
+        document = parse(content, name, words())
+        if encoding in ASCII_BASED and document.value and _is_ascii(document.value):
+            return document  # what is not ASCII stands in comments
         raise InputError(
             Problem("config.wrong-encoding", Where(name), {"encoding": encoding, "name": path.name})
         )
@@ -142,6 +155,14 @@ def _read(path: Path, name: str) -> Document:
     if garbled:
         raise InputError([Problem("config.garbled", Where(name, n)) for n in garbled])
     return parse(content, name, words())
+
+
+def _is_ascii(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(str(key).isascii() and _is_ascii(inner) for key, inner in value.items())
+    if isinstance(value, list):
+        return all(map(_is_ascii, value))
+    return str(value).isascii()
 
 
 def _override(
