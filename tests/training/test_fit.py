@@ -185,10 +185,10 @@ def killed(folder: Path, *events: int) -> dict[str, Any]:
 
 def test_killed_at_any_moment_and_resumed_it_ends_the_same(tmp_path: Path) -> None:
     undisturbed = killed(tmp_path / "undisturbed")
-    assert (
-        undisturbed["left"] == ["best-9.safetensors", "checkpoint-12"]
-        or len(undisturbed["left"]) == 2
-    )
+    checkpoints = [name for name in undisturbed["left"] if name.startswith("checkpoint-")]
+    best = [name for name in undisturbed["left"] if name.startswith("best-")]
+    assert checkpoints == ["checkpoint-12", "checkpoint-9"]
+    assert 1 <= len(best) <= 2
     # Three steps an epoch, then about seven events of saving: before, amid and after each.
     disturbed = killed(tmp_path / "disturbed", 2, 4, 5, 6, 8, 9, 10, 5, 7, 12, 13)
     assert disturbed == undisturbed

@@ -9,12 +9,16 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import click
 
 from kunren import __version__
+from kunren.cli import streams
 from kunren.messages import Language, text, use_language
+
+if TYPE_CHECKING:
+    from kunren.errors import KunrenError
 
 COMMANDS = {
     "init": "kunren.cli.init:command",
@@ -108,24 +112,37 @@ def _take_language(arguments: list[str]) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point. Exit codes: 0 done, 1 a check failed or training stopped, 2 bad input."""
+    streams.prepare()
     rest = _take_language(list(sys.argv[1:] if arguments is None else arguments))
     from kunren.errors import KunrenError
 
     try:
         result: Any = _group().main(args=rest, prog_name="kunren", standalone_mode=False)
+        streams.finish()
     except click.ClickException as error:
         error.show()
         raise SystemExit(error.exit_code) from None
     except KunrenError as error:
-        from kunren.cli.console import show_error
-
-        show_error(error)
-        raise SystemExit(error.exit_code) from None
+        _fail(error)
     except (KeyboardInterrupt, click.Abort):
         sys.stderr.write("\n" + text("cli.interrupted") + "\n")
         raise SystemExit(130) from None
     except BrokenPipeError:
         # The reader (head, less) has gone: nothing to tell, and nothing more may be written.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        streams.give_up_output()
         raise SystemExit(0) from None
+    except Exception as error:
+        from kunren.cli import unforeseen
+
+        if unforeseen.wanted():
+            raise
+        streams.give_up_output()
+        _fail(unforeseen.told(error))
     raise SystemExit(result if isinstance(result, int) else 0)
+
+
+def _fail(error: KunrenError) -> NoReturn:
+    from kunren.cli.console import show_error
+
+    show_error(error)
+    raise SystemExit(error.exit_code) from None

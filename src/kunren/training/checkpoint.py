@@ -1,16 +1,18 @@
 """Checkpoints that a kill at any moment leaves whole.
 
 A checkpoint folder is in the Trainer's own layout, so that the Trainer resumes from it, but holds
-only the weights that move. It is written under another name and renamed when complete: a folder
-``checkpoint-N`` is whole. The weights of the best evaluation lie beside it as
-``best-N.safetensors``, where N is the step. Only the newest checkpoint and the best weights stay.
+only the weights that move. It is written under another name, synced, and renamed when complete. The
+weights of the best evaluation lie beside it as ``best-N.safetensors``, where N is the step. The two
+newest checkpoints stay, with the best weights of each: a disk may damage a file that was whole.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,12 +20,19 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import TrainerState
 
 _WRITING = ".writing-"
 _PROGRESS = "kunren.json"
+_KEPT = 2
+_WEIGHTS = "model.safetensors"
+_PICKLED = ("optimizer.pt", "scheduler.pt", "rng_state.pth")
+_STATE = "trainer_state.json"
+_BROKEN = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What reading a JSON file of another shape than ours may raise."""
 
 Row = dict[str, float | int | None]
 
@@ -50,16 +59,79 @@ class Point:
     scale: dict[str, float] | None = None
 
 
-def newest(folder: Path) -> tuple[Path, Point] | None:
-    """The newest whole checkpoint in ``folder`` and where it stands."""
-    whole = [p for p in folder.glob("checkpoint-*") if p.name.removeprefix("checkpoint-").isdigit()]
-    if not whole:
-        return None
-    path = max(whole, key=lambda p: int(p.name.removeprefix("checkpoint-")))
-    held = json.loads((path / _PROGRESS).read_text(encoding="utf-8"))
-    held["rows"] = tuple(held["rows"])
-    held["values"] = tuple((e, s, v) for e, s, v in held["values"])
-    return path, Point(**held)
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A checkpoint that cannot be gone on from, and the first of its files that is not whole."""
+
+    checkpoint: str
+    file: str
+
+
+def newest(folder: Path) -> tuple[tuple[Path, Point] | None, tuple[Damaged, ...]]:
+    """The newest checkpoint that can be gone on from, and where it stands; None: there is none.
+
+    What was damaged on the way there is removed, and told.
+    """
+    damaged = []
+    for path in reversed(_checkpoints(folder)):
+        file = _damaged_file(path)
+        if file is None:
+            return (path, _point(path)), tuple(damaged)
+        damaged.append(Damaged(path.name, file))
+        _remove(path)
+    return None, tuple(damaged)
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """Checkpoints by name, the oldest first."""
+    named = [p for p in folder.glob("checkpoint-*") if p.name.removeprefix("checkpoint-").isdigit()]
+    return sorted(named, key=lambda path: int(path.name.removeprefix("checkpoint-")))
+
+
+def _point(path: Path) -> Point:
+    held = _progress(path)
+    return Point(
+        step=int(held["step"]),
+        rows=tuple(held["rows"]),
+        values=tuple((e, s, v) for e, s, v in held["values"]),
+        seconds=float(held["seconds"]),
+        seen=int(held["seen"]),
+        scale=held.get("scale"),
+    )
+
+
+def _progress(path: Path) -> dict[str, Any]:
+    held: dict[str, Any] = json.loads((path / _PROGRESS).read_text(encoding="utf-8"))
+    return held
+
+
+def _damaged_file(path: Path) -> str | None:
+    """The first file of a checkpoint, or of the best weights it rests on, that is not whole."""
+    try:
+        _point(path)
+        best = _progress(path).get("best")
+    except _BROKEN:
+        return _PROGRESS
+    try:
+        TrainerState.load_from_json(str(path / _STATE))
+    except _BROKEN:
+        return _STATE
+    weights = [path / _WEIGHTS, *([] if best is None else [_best(path.parent, int(best))])]
+    for file in weights:
+        try:
+            with safe_open(file, framework="pt") as opened:  # it holds the header against the size
+                opened.keys()
+        except (OSError, SafetensorError):
+            return file.name
+    for name in _PICKLED:
+        try:
+            with zipfile.ZipFile(path / name) as archive:
+                whole = archive.testzip() is None
+        except (OSError, zipfile.BadZipFile):
+            whole = False
+        if not whole:
+            return name
+    return None
 
 
 def discard_unfinished(folder: Path) -> list[str]:
@@ -92,21 +164,49 @@ def save(
     if best_step == point.step:
         partial = folder / f"{_WRITING}best"
         save_file(weights, partial)
+        _sync(partial)
         partial.replace(_best(folder, best_step))
     path = folder / f"checkpoint-{point.step}"
     partial = folder / f"{_WRITING}{path.name}"
     partial.mkdir()
-    save_file(weights, partial / "model.safetensors", metadata={"format": "pt"})
-    torch.save(optimizer.state_dict(), partial / "optimizer.pt")
-    torch.save(scheduler.state_dict(), partial / "scheduler.pt")
-    torch.save(_random_states(), partial / "rng_state.pth")
-    state.save_to_json(str(partial / "trainer_state.json"))
-    (partial / _PROGRESS).write_text(json.dumps(asdict(point)), encoding="utf-8")
+    save_file(weights, partial / _WEIGHTS, metadata={"format": "pt"})
+    states = (optimizer.state_dict(), scheduler.state_dict(), _random_states())
+    for name, held in zip(_PICKLED, states, strict=True):
+        torch.save(held, partial / name)
+    state.save_to_json(str(partial / _STATE))
+    progress = json.dumps(asdict(point) | {"best": best_step})
+    (partial / _PROGRESS).write_text(progress, encoding="utf-8")
+    for file in (*partial.iterdir(), partial):
+        _sync(file)
     partial.replace(path)
-    kept = {path, _best(folder, best_step)}
+    _sync(folder)
+    _keep_newest(folder)
+
+
+def _keep_newest(folder: Path) -> None:
+    kept = _checkpoints(folder)[-_KEPT:]
+    best = {_best(folder, step) for path in kept if (step := _best_step(path)) is not None}
     for old in [*folder.glob("checkpoint-*"), *folder.glob("best-*.safetensors")]:
-        if old not in kept:
+        if old not in {*kept, *best}:
             _remove(old)
+
+
+def _best_step(path: Path) -> int | None:
+    try:
+        return int(_progress(path)["best"])
+    except _BROKEN:
+        return None
+
+
+def _sync(path: Path) -> None:
+    """See that what was written is on the disk before a rename says that it is whole."""
+    if path.is_dir() and os.name == "nt":
+        return  # Windows cannot open a folder
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def load_best(folder: Path, model: nn.Module, step: int) -> None:

@@ -172,7 +172,12 @@ def _newest(folder: Path, resume: bool, progress: Progress) -> tuple[Path, Point
         return None
     for name in checkpoint.discard_unfinished(folder):
         progress.say(text("train.unfinished-checkpoint", name=name))
-    return checkpoint.newest(folder)
+    whole, damaged = checkpoint.newest(folder)
+    for one in damaged:
+        progress.say(text("train.damaged-checkpoint", name=one.checkpoint, file=one.file))
+    if damaged and whole is None:
+        progress.say(text("train.no-whole-checkpoint"))
+    return whole
 
 
 @contextmanager
