@@ -67,9 +67,26 @@ def test_a_run_whose_data_has_changed_is_not_resumed(tmp_path: Path, tiny_model:
     with pytest.raises(InputError, match="データが変わっている"):
         experiment.resume(run, Silent())
     data.write_text(kept, "utf-8")
+    settings = run / "config.yaml"
+    begun_with = settings.read_bytes()
+    settings.write_bytes(begun_with.replace(b"bootstrap: 100", b"bootstrap: 101"))
+    assert settings.read_bytes() != begun_with
+    assert _refused(run) == ["run.config-changed"]
+    settings.write_bytes(begun_with)
+    split = run / "work" / "split.json"
+    whole = split.read_bytes()
+    split.write_bytes(whole[:10])
+    assert _refused(run) == ["run.split-lost"]
+    split.write_bytes(whole)
     result = experiment.resume(run, Silent())
     assert result.folder == run
     assert result.metrics["systems"]["tuned"]["accuracy"]["value"] is not None
+
+
+def _refused(run: Path) -> list[str]:
+    with pytest.raises(InputError) as caught:
+        experiment.resume(run, Silent())
+    return [problem.code for problem in caught.value.problems]
 
 
 def test_lora_is_saved_so_that_what_was_scored_is_what_is_loaded(

@@ -73,3 +73,14 @@ class BrokenMetric(KunrenError):  # noqa: N818 - the metric is at fault, not the
     """A metric does not give gold its best value, so no number of it can be believed."""
 
     exit_code = 1
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
+
+
+def refused(error: OSError) -> KunrenError:
+    """What the system refused to do, as an error that can be told."""
+    named = error.filename if isinstance(error.filename, str) else None
+    code = "os.cannot-write" if error.errno in _NO_ROOM else "os.refused"
+    where = None if named is None else Where(named)
+    return KunrenError(Problem(code, where, {"reason": os_reason(error)}))

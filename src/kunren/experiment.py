@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from kunren.plan import SPLITS, Plan, bertscore_model, prepare
 from kunren.progress import Progress
 from kunren.ready import Ready, make_ready
 from kunren.records import predictions as stored_predictions
-from kunren.records.folder import Run
+from kunren.records.folder import Run, check_output, sealed
 from kunren.tasks import filters, make_task
 from kunren.trial import Place, Trial
 from kunren.types import Item, Prediction, Where
@@ -110,6 +111,7 @@ def _begin(
     plan: Plan, output: Path, progress: Progress, begin_with: Mapping[str, str]
 ) -> tuple[Run, Ready]:
     """Look at data and config, load the model, and make the run folder."""
+    check_output(output)
     if plan.filtered.steps:
         progress.say("\n".join(filters.lines(plan.filtered)))
     for warning in overlap.warnings(plan.overlaps):
@@ -122,10 +124,12 @@ def _begin(
     found = before_training(ready)
     for line in remarks.lines(found["findings"]):
         progress.say(line)
+    config = dump(plan.config, plan.folder, output / plan.config.name)
     files = {
         engine.BEFORE: json.dumps(found, ensure_ascii=False, indent=2, allow_nan=False) + "\n",
-        "config.yaml": dump(plan.config, plan.folder, output / plan.config.name),
-        "work/split.json": json.dumps(plan.fingerprint),
+        "config.yaml": config,
+        "work/config.json": sealed(sha256(config.encode()).hexdigest()),
+        "work/split.json": sealed(plan.fingerprint),
     }
     today = datetime.now().astimezone().date()
     return Run.create(output, plan.config.name, today, {**files, **begin_with}), ready
@@ -151,8 +155,15 @@ def _reopened(folder: Path, progress: Progress) -> tuple[Run, Plan]:
     found = Run.open(folder)
     found.resume()
     with found.watched():
-        plan = prepare(load_config(found.path / "config.yaml"))
-        if found.cached("split") != plan.fingerprint:
+        path = found.path / "config.yaml"
+        loaded = load_config(path)
+        if found.cached("config") != sha256(path.read_bytes()).hexdigest():
+            raise InputError(Problem("run.config-changed", Where(str(folder)), {"path": path}))
+        plan = prepare(loaded)
+        split = found.cached("split")
+        if split is None:
+            raise InputError(Problem("run.split-lost", Where(str(folder)), {"path": path}))
+        if split != plan.fingerprint:
             raise InputError(Problem("run.data-changed", Where(str(folder))))
         progress.say(text("run.resuming", path=folder, stage=found.state.stage))
         return found, plan
@@ -182,11 +193,14 @@ def report(folder: Path, against: Path | None = None) -> Path:
         against: folder of an earlier run, to be kept and compared with from now on.
 
     Raises:
-        InputError: not a run folder, the run is not finished, or it cannot be compared with
-            ``against``; nothing has been written.
+        InputError: not a run folder, the run is not finished, its files are not those that it
+            ended with, or it cannot be compared with ``against``; nothing has been written.
     """
     _, config = open_finished(folder)
+    from kunren.records.provenance import check_sources
     from kunren.report.render import render
+
+    check_sources(folder)
 
     if against is not None:
         from kunren.records.earlier import read_against, write_earlier
@@ -206,6 +220,9 @@ def open_finished(folder: Path) -> tuple[Run, Config]:
     """
     found = Run.open(folder)
     state = found.state
+    if state.status == "running":
+        fields: dict[str, object] = {"stage": state.stage, "pid": state.pid}
+        raise InputError(Problem("run.still-running", Where(str(folder)), fields))
     if state.status != "finished":
         said: dict[str, object] = {"stage": state.stage, "path": folder}
         raise InputError(Problem("run.unfinished", Where(str(folder)), said))

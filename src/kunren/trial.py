@@ -315,9 +315,11 @@ class Trial:
 
     def _save(self, tuned: Family, added: Added | None, target: Path) -> None:
         from kunren.models import adapter
+        from kunren.models.disk import writing
 
         plan = self._plan
-        adapter.save(tuned.loaded, target, plan.model, added)
+        with writing(target.parent):
+            adapter.save(tuned.loaded, target, plan.model, added)
         threshold = None
         if plan.task.answers == "set" and not tuned.generates:
             items = plan.items["validation"]
@@ -332,7 +334,8 @@ class Trial:
 
         items = [*self._plan.items["test"], *self._plan.items["train"]][:_VERIFIED_ROWS]
         with self._progress.stage(text("run.stage-verify"), None):
-            same = verify(tuned, target, items, self._plan.config.train.precision)
+            precision = self._plan.config.train.precision
+            same = verify(tuned, target, items, precision, scratch=self._run.work)
         return {"rows": same.rows, "max_difference": same.largest_difference}
 
     def _validation(self, family: Family, watch: Watch) -> Callable[[Any], dict[str, float]] | None:

@@ -219,4 +219,4 @@ def test_a_broken_run_of_ours_is_left_out(tmp_path: Path) -> None:
     (run / "predictions.jsonl").write_text('{"id": "t0"', encoding="utf-8")
     (run / "config.yaml").write_text("a: [", encoding="utf-8")
     found = gather([str(run)])
-    assert codes(found.left_out) == ["record.broken-file", "record.broken-file"]
+    assert codes(found.left_out) == ["config.yaml-broken", "record.broken-file"]

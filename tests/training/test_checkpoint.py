@@ -68,12 +68,12 @@ def flipped(path: Path) -> None:
     path.write_bytes(content)
 
 
-DAMAGE: dict[str, Callable[[Path], None]] = {
+DAMAGE: dict[str, Callable[[Path], object]] = {
     "cut": cut,
     "empty": lambda path: path.write_bytes(b""),
     "zeroed": zeroed,
     "gone": Path.unlink,
-    "a web page": lambda path: path.write_text("<!DOCTYPE html><html></html>") and None,
+    "a web page": lambda path: path.write_text("<!DOCTYPE html><html></html>"),
 }
 FILES = (
     "model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json",

@@ -11,7 +11,7 @@ import contextlib
 import io
 import os
 import sys
-from typing import TextIO
+from typing import TextIO, cast
 
 _ESCAPED = "kunren.escaped"
 
@@ -24,8 +24,7 @@ def prepare() -> None:
     if sys.stdin is None:
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115  (for good)
     sys.stdout = _escaping(sys.stdout)
-    stderr = _escaping(sys.stderr)
-    sys.stderr = stderr if isinstance(stderr, _Forgiving) else _Forgiving(stderr)
+    sys.stderr = cast("TextIO", _Forgiving(_escaping(sys.stderr)))
 
 
 def finish() -> None:
@@ -62,7 +61,7 @@ def _open_closed(number: int) -> None:
 
 def _escaping(stream: TextIO | None) -> TextIO:
     if stream is None:
-        return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  (for good)
+        return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123  (for good)
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors=_ESCAPED)
     return stream

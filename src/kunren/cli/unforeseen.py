@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import platform
 import sys
@@ -12,13 +11,10 @@ from datetime import datetime
 from pathlib import Path
 
 from kunren import __version__
-from kunren.errors import KunrenError, Problem, os_reason
-from kunren.types import Where
+from kunren.errors import KunrenError, Problem, refused
 
 DEBUG = "KUNREN_DEBUG"
 """Set this variable to see the traceback itself."""
-
-_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 
 def wanted() -> bool:
@@ -32,9 +28,7 @@ def told(error: Exception) -> KunrenError:
     What the system refused is told as that. Of anything else the traceback is kept in a file.
     """
     if isinstance(error, OSError) and error.errno is not None:
-        where = Where(os.fspath(error.filename)) if isinstance(error.filename, str) else None
-        code = "cli.cannot-write" if error.errno in _WRITING else "cli.system-refused"
-        return KunrenError(Problem(code, where, {"reason": os_reason(error)}))
+        return refused(error)
     if isinstance(error, MemoryError):
         return KunrenError(Problem("cli.out-of-memory"))
     kind = type(error).__name__

@@ -33,6 +33,9 @@ PROMPTED = ("few_shot", "retrieval")
 
 SCRATCH = "scratch:"
 
+NAME_BYTES = 230
+"""Of an experiment's name in UTF-8: a file name may have 255, and a date and a number follow."""
+
 _Found = tuple[str, str, Mapping[str, object]]
 
 
@@ -87,6 +90,8 @@ def _task(config: Config) -> Iterator[_Found]:
 
 def _paths(config: Config) -> Iterator[_Found]:
     """Paths that no file system could hold: opening one would raise something else than OSError."""
+    if len(config.name.encode()) > NAME_BYTES:
+        yield "name", "name-bytes", {"most": NAME_BYTES}
     documents = config.data.documents
     named: dict[str, Sequence[str | None]] = {
         "data.train": [config.data.train],

@@ -18,6 +18,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from kunren.errors import KunrenError, Problem, TrainingStopped
@@ -46,7 +47,13 @@ class Verified:
     seconds: float
 
 
-def verify(family: Family, folder: Path, items: Sequence[Item], precision: Precision) -> Verified:
+def verify(
+    family: Family,
+    folder: Path,
+    items: Sequence[Item],
+    precision: Precision,
+    scratch: Path | None = None,
+) -> Verified:
     """Load the model in ``folder`` in a fresh process and compare its logits with ``family``'s.
 
     On the same machine they are equal; what ``torch.testing.assert_close`` allows for their dtype
@@ -58,6 +65,8 @@ def verify(family: Family, folder: Path, items: Sequence[Item], precision: Preci
         folder: where it was saved.
         items: what both are asked; a few are enough.
         precision: what it was loaded in.
+        scratch: where the folder for what the two processes tell each other is made; None: where
+            the system has room for such. If this process is killed, it stays there.
 
     Raises:
         TrainingStopped: the saved model cannot be loaded, or answers differently.
@@ -65,8 +74,8 @@ def verify(family: Family, folder: Path, items: Sequence[Item], precision: Preci
     begun = time.monotonic()
     trained = logits(family, items)
     _make_room(family)
-    with tempfile.TemporaryDirectory(prefix="kunren-") as scratch:
-        loaded = _logits_afresh(Path(scratch), family.name, folder, items, precision)
+    with tempfile.TemporaryDirectory(prefix="kunren-", dir=scratch) as folder_between:
+        loaded = _logits_afresh(Path(folder_between), family.name, folder, items, precision)
     _compare(trained, loaded, folder)
     difference = (trained - loaded).abs().nan_to_num(nan=0.0)  # infinities of the same sign
     return Verified(
@@ -166,16 +175,38 @@ def _logits_afresh(
 
 
 def _ask_fresh_process(request: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        # -P: a file of the user's that is called like a module must not be imported.
-        [sys.executable, "-P", "-m", "kunren.models.verify", str(request)],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONIOENCODING": "utf-8"},
-        check=False,
-    )
+    """Ask it. Its standard input stays open as long as this process lives: ``_end_with_parent``."""
+    # -P: a file of the user's that is called like a module must not be imported.
+    command = [sys.executable, "-P", "-m", "kunren.models.verify", str(request)]
+    errors = request.with_suffix(".err")
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONIOENCODING": "utf-8"}
+    with (
+        errors.open("wb") as stderr,
+        subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            env=environment,
+        ) as process,
+    ):
+        try:
+            code = process.wait()
+        except BaseException:
+            process.kill()
+            raise
+    said = errors.read_text(encoding="utf-8", errors="replace")
+    return subprocess.CompletedProcess(command, code, "", said)
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that asks has ended, however it did."""
+
+    def watch() -> None:
+        os.read(0, 1)  # not sys.stdin: its lock would be held when this process ends by itself
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def _compare(trained: torch.Tensor, loaded: torch.Tensor, folder: Path) -> None:
@@ -224,6 +255,7 @@ def _item(said: Mapping[str, Any]) -> Item:
 
 
 if __name__ == "__main__":
+    _end_with_parent()
     try:
         _answer(Path(sys.argv[1]))
     except KunrenError as error:

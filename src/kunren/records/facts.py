@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from kunren.config.document import parse
 from kunren.config.schema import LOWER_IS_BETTER
 from kunren.errors import InputError, Problem
 from kunren.records import files, guards, predictions, task_file, trainlog
 from kunren.records.folder import Run, State
 from kunren.records.predictions import Predicted
 from kunren.tasks import Answers
-from kunren.types import Where
 
 _ANSWERS: Mapping[str, Answers] = {"classify": "label", "tag": "set", "answer": "text"}
 _JUDGED_BY: Mapping[Answers, str] = {"label": "accuracy", "set": "jaccard", "text": "loss"}
@@ -86,25 +84,39 @@ def read_facts(folder: Path) -> Facts:
             return None
         try:
             return reader(path)
-        except (ValueError, KeyError, TypeError, yaml.YAMLError) as error:
-            detail = f"{type(error).__name__}: {error}"
-            where = Where(str(path))
-            problems.append(Problem("record.broken-file", where, {"detail": detail}))
-            return None
+        except InputError as error:
+            problems.extend(error.problems)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            problems.extend(files.broken(path, error).problems)
+        return None
 
     facts = Facts(
         path=folder,
         state=run.state,
-        config=read("config.yaml", lambda p: yaml.safe_load(p.read_text(encoding="utf-8"))),
-        manifest=read("manifest.json", files.read_json),
+        config=read("config.yaml", _read_config),
+        manifest=read("manifest.json", files.read_object),
         log=read(trainlog.NAME, trainlog.read_log),
-        metrics=read("eval_metrics.json", files.read_json),
+        metrics=read("eval_metrics.json", files.read_object),
         predictions=read(predictions.NAME, predictions.read_predictions),
-        findings=read("findings.json", files.read_json),
-        task=read(f"model/{task_file.NAME}", files.read_json),
-        guards=read(guards.NAME, files.read_json),
-        repair=read("repair.json", files.read_json),
+        findings=read("findings.json", files.read_object),
+        task=read(f"model/{task_file.NAME}", files.read_object),
+        guards=read(guards.NAME, files.read_object),
+        repair=read("repair.json", files.read_object),
     )
     if problems:
         raise InputError(problems)
     return facts
+
+
+def _read_config(path: Path) -> Mapping[str, Any]:
+    """The config as plain values.
+
+    Raises:
+        InputError: it is no YAML, or no mapping.
+    """
+    document = parse(files.read_text(path), str(path), ())
+    if document.problems:
+        raise InputError(document.problems)
+    if not isinstance(document.value, dict):
+        raise files.broken(path, TypeError())
+    return document.value

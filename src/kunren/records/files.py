@@ -6,17 +6,36 @@ import csv
 import io
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from kunren.errors import InputError, Problem, os_reason
+from kunren.types import Where
+
+_FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
+"""How a cell begins that a spreadsheet may compute (OWASP, "CSV Injection"); of Japanese ones also
+the full-width signs."""
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file atomically: a temporary file in the same folder, synced, then renamed.
 
     A process that is killed leaves the old file or the new one, never a part.
+
+    Raises:
+        OSError: with the file's name, whatever it was that failed.
     """
+    try:
+        _replace(path, content)
+    except OSError as error:
+        error.filename = str(path)
+        raise
+
+
+def _replace(path: Path, content: bytes) -> None:
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     temporary = Path(name)
     try:
@@ -59,20 +78,105 @@ def write_jsonl(path: Path, rows: Iterable[object]) -> None:
 
 
 def write_csv(path: Path, rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> None:
-    """Write a CSV with a header atomically; None becomes an empty cell."""
+    """Write ``csv_text`` atomically."""
+    write_text(path, csv_text(rows, columns))
+
+
+def csv_text(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> str:
+    """A CSV with a header; None becomes an empty cell.
+
+    A text that a spreadsheet would run as a formula gets an apostrophe before it; numbers stay.
+    """
     held = io.StringIO(newline="")
     writer = csv.DictWriter(held, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, held.getvalue())
+    writer.writerows({name: _inert(value) for name, value in row.items()} for row in rows)
+    return held.getvalue()
+
+
+def _inert(value: object) -> object:
+    dangerous = isinstance(value, str) and _FORMULA.match(value) is not None
+    return f"'{value}" if dangerous else value
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read a JSON file of a run folder.
+
+    Raises:
+        InputError: it cannot be read, or is no JSON.
+    """
+    content = read_text(path)
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise broken(path, error) from None
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Read a JSON file whose top is an object.
+
+    Raises:
+        InputError: likewise, or it is something else.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise broken(path, TypeError())
+    return content
 
 
 def read_jsonl(path: Path) -> list[Any]:
-    """Read a JSONL file. Only a line feed ends a line: texts may hold U+2028 and its like."""
-    lines = path.read_text(encoding="utf-8").split("\n")
-    return [json.loads(line) for line in lines if line.strip()]
+    """Read a JSONL file. Only a line feed ends a line: texts may hold U+2028 and its like.
+
+    Raises:
+        InputError: it cannot be read, or a line is no JSON.
+    """
+    rows = []
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            rows.append(json.loads(line))
+        except (ValueError, RecursionError) as error:
+            raise broken(path, error, number) from None
+    return rows
+
+
+def read_text(path: Path) -> str:
+    """Read a text file of a run folder.
+
+    Raises:
+        InputError: it cannot be read, or is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise broken(path, error) from None
+
+
+def broken(path: Path, error: Exception, line: int | None = None) -> InputError:
+    """That a file of a run folder is not what it should be, and why.
+
+    Args:
+        path: the file.
+        error: what reading it raised.
+        line: where, if the file was read line by line.
+    """
+    if isinstance(error, OSError):
+        reason = os_reason(error)
+    elif isinstance(error, UnicodeError):
+        reason = Problem("record.broken-encoding")
+    elif isinstance(error, json.JSONDecodeError):
+        empty = not error.doc.strip()
+        reason = Problem("record.broken-empty" if empty else "record.broken-json")
+        line = line or (None if empty else error.lineno)
+    elif isinstance(error, RecursionError):
+        reason = Problem("record.broken-nesting")
+    else:
+        reason = Problem("record.broken-shape", None, {"detail": _named(error)})
+    where = Where(str(path), line)
+    return InputError(Problem("record.broken-file", where, {"detail": reason}))
+
+
+def _named(error: Exception) -> str:
+    """What a shape error was about: the key that is missing, or the kind of the error."""
+    return f"{type(error).__name__} {error}".strip()

@@ -8,22 +8,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
-import itertools
+import hashlib
 import json
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, Self, cast, get_args
 
 from filelock import BaseFileLock, FileLock, Timeout
 
-from kunren.errors import InputError, KunrenError, Problem, TrainingStopped
+from kunren.errors import InputError, KunrenError, Problem, TrainingStopped, refused
 from kunren.nearest import nearest
 from kunren.records import files
 from kunren.types import Where
@@ -32,6 +34,9 @@ SCHEMA = 1
 STATUS_FILE = "status.json"
 
 _TAKEN = {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR}
+
+_TRIES, _PAUSE = 10, 0.1
+"""How long the loser of two processes waits for the winner to write down its number."""
 
 Status = Literal["running", "finished", "failed", "stopped", "interrupted"]
 """finished: complete; failed: an error; stopped: by a guard or by the user; interrupted: the
@@ -79,26 +84,24 @@ class Run:
         resumed: it is filled under another name first.
         """
         output.mkdir(parents=True, exist_ok=True)
-        now = _now()
-        made = cls(output / f".{uuid.uuid4().hex}.tmp")
-        made.path.mkdir()
-        made._write_state(State("running", "created", now, now, os.getpid()))
-        for file, content in (begin_with or {}).items():
-            (made.path / file).parent.mkdir(exist_ok=True)
-            made.write_text(file, content)
-        stem = f"{name}_{today:%Y%m%d}"
-        for number in itertools.count(1):
-            path = output / (stem if number == 1 else f"{stem}_{number}")
-            try:
-                made.path.rename(path)
-            except OSError as error:
-                if error.errno not in _TAKEN:
-                    raise
-                continue
-            break
-        run = cls(path)
+        filled = output / f".{uuid.uuid4().hex}.tmp"
+        try:
+            run = cls(_renamed(cls._filled(filled, begin_with or {}), f"{name}_{today:%Y%m%d}"))
+        except BaseException:
+            shutil.rmtree(filled, ignore_errors=True)
+            raise
         run._acquire()
         return run
+
+    @classmethod
+    def _filled(cls, path: Path, content: Mapping[str, str]) -> Path:
+        path.mkdir()
+        made, now = cls(path), _now()
+        made._write_state(State("running", "created", now, now, os.getpid()))
+        for file, text in content.items():
+            (path / file).parent.mkdir(exist_ok=True)
+            made.write_text(file, text)
+        return path
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -132,7 +135,7 @@ class Run:
         if state.status == "finished":
             raise InputError(Problem("record.already-finished", where))
         if state.status == "running":
-            raise InputError(Problem("record.locked", where, {"pid": state.pid}))
+            raise self._locked()
         self._acquire()
         self._write_state(replace(state, status="running", pid=os.getpid(), error=None, codes=()))
 
@@ -178,16 +181,22 @@ class Run:
             raise
 
     def cached(self, name: str) -> Any:
-        """The result that ``store`` kept under ``name``, or None."""
+        """The result that ``store`` kept under ``name``; None: there is none, or it is damaged."""
         path = self.path / "work" / f"{name}.json"
-        return files.read_json(path) if path.is_file() else None
+        try:
+            kept = files.read_json(path) if path.is_file() else None
+        except InputError:
+            return None  # as if the stage had not been done: it is done again
+        if not isinstance(kept, dict) or set(kept) != {"sha256", "result"}:
+            return None
+        return kept["result"] if kept["sha256"] == _sum(kept["result"]) else None
 
     def store(self, name: str, result: object) -> None:
         """Keep a stage's result, so that a resumed run need not compute it again.
 
         Anything JSON can hold; NaN and infinity too, since a history may contain them.
         """
-        files.write_text(self.work / f"{name}.json", json.dumps(result, ensure_ascii=False))
+        files.write_text(self.work / f"{name}.json", sealed(result))
 
     def write_text(self, name: str, content: str) -> None:
         """Write a text file of the record atomically."""
@@ -212,10 +221,18 @@ class Run:
         try:
             lock.acquire()
         except Timeout:
-            where = Where(str(self.path))
-            pid = self._read_state().pid if (self.path / STATUS_FILE).is_file() else "?"
-            raise InputError(Problem("record.locked", where, {"pid": pid})) from None
+            raise self._locked() from None
         self._lock = lock
+
+    def _locked(self) -> InputError:
+        """That another process works here; named once it has written down that it does."""
+        where = Where(str(self.path))
+        for _ in range(_TRIES):
+            state = self._read_state()
+            if state.status == "running" and _alive(state.pid):
+                return InputError(Problem("record.locked", where, {"pid": state.pid}))
+            time.sleep(_PAUSE)
+        return InputError(Problem("record.locked-unknown", where))
 
     def _at_work(self) -> bool:
         if self._lock is not None:
@@ -228,10 +245,13 @@ class Run:
                 return False
         except Timeout:
             return True
+        except OSError:
+            return False  # a folder that nobody may write to is worked on by nobody
 
     def _end(self, status: Status, error: BaseException | None = None) -> None:
         state = replace(self._read_state(), status=status)
         if error is not None:
+            error = refused(error) if isinstance(error, OSError) else error
             said = str(error) or type(error).__name__
             state = replace(state, error=said, codes=_codes(error))
         self._write_state(state)
@@ -242,7 +262,9 @@ class Run:
     def _read_state(self) -> State:
         path = self.path / STATUS_FILE
         try:
-            content = files.read_json(path)
+            content = files.read_object(path)
+            if content["status"] not in get_args(Status):
+                raise ValueError(content["status"])
             return State(
                 status=cast("Status", content["status"]),
                 stage=content["stage"],
@@ -253,8 +275,9 @@ class Run:
                 codes=tuple(content.get("codes", ())),
             )
         except (ValueError, KeyError, TypeError) as error:
-            problem = Problem("record.broken-status", Where(str(path)), {"detail": repr(error)})
-            raise InputError(problem) from error
+            raise _broken_status(path, files.broken(path, error)) from None
+        except InputError as error:
+            raise _broken_status(path, error) from None
 
     def _write_state(self, state: State) -> None:
         written = {
@@ -267,7 +290,82 @@ class Run:
             "error": state.error,
             "codes": list(state.codes),
         }
-        files.write_json(self.path / STATUS_FILE, written)
+        path = self.path / STATUS_FILE
+        try:
+            files.write_json(path, written)
+        except OSError:
+            if state.status == "running":
+                raise
+            _overwrite(path, written)
+
+
+def _overwrite(path: Path, written: Mapping[str, object]) -> None:
+    """Write over a small file in place: that needs no room, and a disk may have none left.
+
+    How a run ended is worth it; where even that fails, the lock that nobody holds tells that it
+    did.
+    """
+    content = json.dumps(written, ensure_ascii=False).encode()
+    with contextlib.suppress(OSError), path.open("r+b") as file:
+        file.write(content)
+        file.truncate()
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def check_output(output: Path) -> None:
+    """See that run folders can be made there, before any work is done for one.
+
+    Raises:
+        InputError: the folder is a file, or nothing can be written there.
+    """
+    there = next((p for p in (output, *output.absolute().parents) if p.exists()), Path("/"))
+    where = Where(str(output))
+    if not there.is_dir():
+        raise InputError(Problem("record.output-is-file", where, {"file": there}))
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(Problem("record.output-not-writable", where))
+
+
+def _renamed(filled: Path, stem: str) -> Path:
+    """The folder under its name, or under that with a number, if it is taken."""
+    number = 1
+    while True:
+        path = filled.parent / (stem if number == 1 else f"{stem}_{number}")
+        try:
+            filled.rename(path)
+        except OSError as error:
+            if error.errno not in _TAKEN:
+                raise
+            number += 1
+        else:
+            return path
+
+
+def sealed(result: object) -> str:
+    """A result as ``Run.cached`` reads it back: with its sum, so that damage is seen."""
+    return json.dumps({"sha256": _sum(result), "result": result}, ensure_ascii=False)
+
+
+def _sum(result: object) -> str:
+    return hashlib.sha256(json.dumps(result, ensure_ascii=False).encode()).hexdigest()
+
+
+def _alive(pid: int) -> bool:
+    if os.name == "nt":
+        return True  # to ask there is to kill
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # it is another user's
+    return True
+
+
+def _broken_status(path: Path, error: InputError) -> InputError:
+    fields = {"detail": error.problems[0].fields["detail"]}
+    return InputError(Problem("record.broken-status", Where(str(path)), fields))
 
 
 def _codes(error: BaseException) -> tuple[str, ...]:

@@ -17,7 +17,9 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from kunren import __version__
-from kunren.types import Item
+from kunren.errors import InputError, Problem
+from kunren.records import files
+from kunren.types import Item, Where
 
 SCHEMA = 1
 
@@ -44,6 +46,12 @@ PACKAGES = (
 """Packages whose version can change a number of the record."""
 
 WEIGHTS = (".safetensors", ".gguf", ".bin")
+
+SOURCES = (
+    "config.yaml", "eval_metrics.json", "predictions.jsonl", "train_log.csv", "check.json",
+    "guards.json", "repair.json",
+)  # fmt: skip
+"""Files that a record is made from, and that nothing changes after the run."""
 
 _NOT_HASHED = {"manifest.json", "status.json", "summary.md"}
 
@@ -215,6 +223,27 @@ def artefacts(folder: Path) -> dict[str, dict[str, Any]]:
         for name, path in names.items()
         if name not in _NOT_HASHED and not name.startswith(("work/", "."))
     }
+
+
+def check_sources(folder: Path) -> None:
+    """See that the files that a record is made from are those that the run ended with.
+
+    Raises:
+        InputError: some have gone or been changed; all are named.
+    """
+    path = folder / "manifest.json"
+    kept = files.read_object(path).get("artefacts") if path.is_file() else {}
+    problems = [] if path.is_file() else [Problem("record.gone-file", Where(str(path)))]
+    for name in SOURCES:
+        source, known = folder / name, (kept or {}).get(name)
+        if known is None:
+            continue
+        if not source.is_file():
+            problems.append(Problem("record.gone-file", Where(str(source))))
+        elif sha256(source) != known["sha256"]:
+            problems.append(Problem("record.changed-file", Where(str(source))))
+    if problems:
+        raise InputError(problems)
 
 
 def sha256(path: Path) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import csv
 import hashlib
-import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -17,6 +15,7 @@ from markupsafe import Markup
 
 from kunren.errors import Problem
 from kunren.messages import text
+from kunren.records import files
 from kunren.records.choose import front, recommend
 from kunren.records.compare import Group
 from kunren.records.entry import Entry
@@ -28,8 +27,6 @@ from kunren.report.page import inline
 from kunren.report.render import environment
 
 SCHEMA = 1
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def _environment(*, html: bool) -> Environment:
@@ -72,7 +69,7 @@ def as_html(page: Page) -> str:
 def as_csv(groups: Sequence[Group]) -> str:
     """One line a run: rows, every metric with its interval, change and verdict, then settings.
 
-    A text that a spreadsheet would take for a formula gets an apostrophe in front.
+    What a spreadsheet would take for a formula is made harmless.
     """
     metrics = list(dict.fromkeys(name for group in groups for name in group.metrics))
     keys = list(dict.fromkeys(key for group in groups for key in group.settings))
@@ -89,14 +86,8 @@ def as_csv(groups: Sequence[Group]) -> str:
         columns += [name, f"{name}_low", f"{name}_high", f"{name}_change_percent"]
         columns += [f"{name}_p", f"{name}_verdict"]
     columns += keys
-    held = io.StringIO(newline="")
-    writer = csv.DictWriter(held, columns, lineterminator="\n")
-    writer.writeheader()
-    for group in groups:
-        for entry in group.entries:
-            line = _csv_line(group, entry)
-            writer.writerow({name: _harmless(value) for name, value in line.items()})
-    return held.getvalue()
+    lines = [_csv_line(group, entry) for group in groups for entry in group.entries]
+    return files.csv_text(lines, columns)
 
 
 def _csv_line(group: Group, entry: Entry) -> dict[str, object]:
@@ -123,10 +114,6 @@ def _csv_line(group: Group, entry: Entry) -> dict[str, object]:
         }
     place = list(group.entries).index(entry)
     return line | {key: values[place] for key, values in group.settings.items()}
-
-
-def _harmless(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def as_json(

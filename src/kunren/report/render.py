@@ -30,8 +30,6 @@ NOTES = "<!-- kunren:notes -->"
 
 _HEADINGS = re.compile(r"^## +(?:メモ|Notes)\s*$", re.MULTILINE)
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
 
 def render(run_folder: Path) -> None:
     """Write ``summary.md``, ``report.html``, ``charts/``, ``comparison.csv`` and the sample.
@@ -103,8 +101,8 @@ _PARTS: Mapping[Answers, Sequence[str]] = {
 def _write_comparison(path: Path, rows: Sequence[Predicted], answers: Answers) -> None:
     """The untuned and the tuned model side by side, row by row.
 
-    A text that a spreadsheet would take for a formula gets an apostrophe in front;
-    ``predictions.jsonl`` has it as it is.
+    What a spreadsheet would take for a formula is made harmless; ``predictions.jsonl`` has it as
+    it is.
     """
     parts, models = _PARTS[answers], ("base", "tuned")
     columns = ["id", "row_id", "text", "gold", "change"]
@@ -121,13 +119,8 @@ def _write_comparison(path: Path, rows: Sequence[Predicted], answers: Answers) -
         for system in models:
             said = row.systems.get(system)
             line |= {f"{system}_{p}": None if said is None else getattr(said, p) for p in parts}
-        lines.append({name: _harmless(value) for name, value in line.items()})
+        lines.append({name: " ".join(v) if isinstance(v, tuple) else v for name, v in line.items()})
     files.write_csv(path, lines, columns)
-
-
-def _harmless(value: object) -> object:
-    said = " ".join(value) if isinstance(value, tuple) else value
-    return f"'{said}" if isinstance(said, str) and said.startswith(_FORMULA) else said
 
 
 def environment(*, html: bool) -> Environment:

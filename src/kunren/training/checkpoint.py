@@ -25,6 +25,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import TrainerState
 
+from kunren.models.disk import writing
+
 _WRITING = ".writing-"
 _PROGRESS = "kunren.json"
 _KEPT = 2
@@ -72,7 +74,7 @@ def newest(folder: Path) -> tuple[tuple[Path, Point] | None, tuple[Damaged, ...]
 
     What was damaged on the way there is removed, and told.
     """
-    damaged = []
+    damaged: list[Damaged] = []
     for path in reversed(_checkpoints(folder)):
         file = _damaged_file(path)
         if file is None:
@@ -159,7 +161,24 @@ def save(
     point: Point,
     best_step: int,
 ) -> None:
-    """Write the checkpoint of ``point``, then remove what it makes superfluous."""
+    """Write the checkpoint of ``point``, then remove what it makes superfluous.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with writing(folder):
+        _write(folder, model, (optimizer, scheduler), state, point, best_step)
+    _keep_newest(folder)
+
+
+def _write(
+    folder: Path,
+    model: nn.Module,
+    movers: tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler],
+    state: TrainerState,
+    point: Point,
+    best_step: int,
+) -> None:
     weights = {n: p.detach().contiguous() for n, p in model.named_parameters() if p.requires_grad}
     if best_step == point.step:
         partial = folder / f"{_WRITING}best"
@@ -170,7 +189,7 @@ def save(
     partial = folder / f"{_WRITING}{path.name}"
     partial.mkdir()
     save_file(weights, partial / _WEIGHTS, metadata={"format": "pt"})
-    states = (optimizer.state_dict(), scheduler.state_dict(), _random_states())
+    states = (*(mover.state_dict() for mover in movers), _random_states())
     for name, held in zip(_PICKLED, states, strict=True):
         torch.save(held, partial / name)
     state.save_to_json(str(partial / _STATE))
@@ -180,7 +199,6 @@ def save(
         _sync(file)
     partial.replace(path)
     _sync(folder)
-    _keep_newest(folder)
 
 
 def _keep_newest(folder: Path) -> None:
