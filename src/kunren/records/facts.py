@@ -86,7 +86,7 @@ def read_facts(folder: Path) -> Facts:
             return None
         try:
             return reader(path)
-        except (ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError, yaml.YAMLError) as error:
             detail = f"{type(error).__name__}: {error}"
             where = Where(str(path))
             problems.append(Problem("record.broken-file", where, {"detail": detail}))
