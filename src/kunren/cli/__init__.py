@@ -5,6 +5,7 @@ Nothing heavy is imported here, so that ``kunren --help`` answers at once.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -106,8 +107,16 @@ def _take_language(arguments: list[str]) -> list[str]:
     return rest
 
 
+def _allow_any_character() -> None:
+    """Write out what the terminal's encoding lacks: a path may hold bytes that are no character."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point. Exit codes: 0 done, 1 a check failed or training stopped, 2 bad input."""
+    _allow_any_character()
     rest = _take_language(list(sys.argv[1:] if arguments is None else arguments))
     from kunren.errors import KunrenError
 
