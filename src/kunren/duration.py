@@ -109,7 +109,7 @@ def _rates(plan: Plan, records: Path) -> Iterator[tuple[float, str]]:
         try:
             said: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             then = yaml.safe_load((path.parent / "config.yaml").read_text(encoding="utf-8"))
-        except (ValueError, yaml.YAMLError, OSError):
+        except (ValueError, RecursionError, yaml.YAMLError, OSError):
             continue
         rate = (said.get("training") or {}).get("rows_per_second")
         if rate and _alike(plan, then, said.get("machine") or {}, here):

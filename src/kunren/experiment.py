@@ -34,6 +34,7 @@ from kunren.records.folder import Run, check_output, sealed
 from kunren.tasks import filters, make_task
 from kunren.trial import Place, Trial
 from kunren.types import Item, Prediction, Where
+from kunren.userfile import located
 
 
 @dataclass(frozen=True)
@@ -343,7 +344,7 @@ class _Experiment:
         for stage, seconds in (pair for trial in trials for pair in trial.timings.items()):
             timings[stage] = timings.get(stage, 0.0) + seconds
         named = {key: getattr(config.data, key) for key in DATA_PATHS}
-        paths = {k: plan.folder / Path(p).expanduser() for k, p in named.items() if p is not None}
+        paths = {k: located(plan.folder, p) for k, p in named.items() if p is not None}
         overlaps = {side: one.as_json() for side, one in plan.overlaps.items()}
         data = provenance.data_facts(paths, plan.items, plan.labels, overlaps=overlaps)
         if plan.filtered.steps:

@@ -22,6 +22,7 @@ from kunren.nearest import nearest
 from kunren.tasks import Task, filters, make_task, templates
 from kunren.tasks.filters import Filtered
 from kunren.types import Item, Row
+from kunren.userfile import located
 
 SPLITS = ("train", "validation", "test")
 
@@ -267,7 +268,7 @@ def _filter(task: Task, files: Files) -> tuple[Filtered, Files]:
 
 def _local(model: ModelConfig, folder: Path) -> ModelConfig:
     """The model with a path made to hold from here; the config's is relative to the YAML."""
-    path = folder / Path(model.id).expanduser()
+    path = located(folder, model.id)
     return model.model_copy(update={"id": str(path)}) if path.exists() else model
 
 

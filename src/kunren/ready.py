@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Examples = Mapping[str, Sequence[AnyExample]]
 
-_LEAST_TOKENS = 16
+LEAST_TOKENS = 16
 """Room to write: cut right after a label, an answer that goes on would look right."""
 
 _MOST_ANSWERS = 2_000
@@ -91,7 +91,7 @@ def settled(plan: Plan, family: Family) -> Plan:
     if evaluate.max_new_tokens is None:
         answers = dict.fromkeys(item.answer for item in plan.items["train"])
         longest = max(family.tokens(sorted(answers, key=len, reverse=True)[:_MOST_ANSWERS]))
-        room = max(_LEAST_TOKENS, longest + -(-longest // 4))
+        room = max(LEAST_TOKENS, longest + -(-longest // 4))
         evaluate = evaluate.model_copy(update={"max_new_tokens": room})
     return replace(plan, config=config.model_copy(update={"train": train, "evaluate": evaluate}))
 

@@ -16,7 +16,10 @@ _NAMES = {"cp932": "CP932", "euc_jp": "EUC-JP"}
 ASCII_BASED = frozenset(_NAMES.values())
 """Encodings in which what is ASCII reads the same."""
 _UNSAFE = ("Cc", "Cs", "Zl", "Zp")
-_BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
+_STEERING = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+_BIDI = frozenset("\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
 
 
 def decode(data: bytes) -> tuple[str, str | None]:
@@ -27,6 +30,8 @@ def decode(data: bytes) -> tuple[str, str | None]:
         the encoding's name as ``iconv`` knows it (``"?"`` where nothing fits). Single broken bytes
         in a file that is otherwise UTF-8 become U+FFFD, so that their lines can be named.
     """
+    if data.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+        return data.decode("utf-32", errors="replace"), "UTF-32"
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", errors="replace"), "UTF-16"
     if data[:4096].count(0) * 10 > len(data[:4096]):
@@ -42,7 +47,22 @@ def decode(data: bytes) -> tuple[str, str | None]:
     whole = sum(1 for c in text if ord(c) > 127) - text.count("\ufffd")
     if whole > 4 * broken:
         return text, None
-    return _guess(data)
+    guessed = _guess(data)
+    return (text, None) if guessed[1] == "?" and _mostly_whole(data) else guessed
+
+
+def _mostly_whole(data: bytes) -> bool:
+    """Whether most lines that are not ASCII are UTF-8: files were joined, or some lines damaged."""
+    lines = [line for line in data.splitlines() if not line.isascii()]
+    return 2 * sum(map(_is_utf8, lines)) > len(lines)
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _guess(data: bytes) -> tuple[str, str]:
@@ -79,6 +99,16 @@ def _printable(char: str) -> str:
     return char
 
 
+def printable(text: str) -> str:
+    r"""All of a text as a terminal may show it: line breaks stay, what would steer it is told.
+
+    Escape sequences, other control characters, marks that turn the writing direction and halves of
+    surrogate pairs become ``\u001b`` and the like.
+    """
+    lines = text.replace("\r\n", "\n")
+    return _STEERING.sub(lambda found: f"\\u{ord(found.group()):04x}", lines)
+
+
 def shown(path: Path) -> str:
     """A path as people write it: relative where it lies below the current folder."""
     here = Path.cwd()
@@ -87,8 +117,9 @@ def shown(path: Path) -> str:
 
 def nearest_file(path: Path) -> str | None:
     """A file that exists and may have been meant by ``path``, which does not exist."""
-    if not path.parent.is_dir():
+    try:
+        names = [p.name for p in path.parent.iterdir() if p.is_file()]
+    except OSError:  # no such folder, or one that may not be looked into
         return None
-    names = [p.name for p in path.parent.iterdir() if p.is_file()]
     found = nearest(path.name, names)
     return None if found is None else shown(path.parent / found)

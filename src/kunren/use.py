@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 from kunren.config.schema import Config
-from kunren.data.inputs import BadLine, Input, InputFormat, read_inputs
+from kunren.data.formats import Form
+from kunren.data.inputs import BadLine, Input, Inputs, read_inputs
 from kunren.errors import InputError, Problem
 from kunren.experiment import open_finished
 from kunren.models import Family, family_class, make_family
-from kunren.models.answering import Options, answer
+from kunren.models.answering import Options, answer, writes
 from kunren.progress import Progress, Silent
+from kunren.ready import LEAST_TOKENS, readable
 from kunren.records.task_file import read_task_file
 from kunren.tasks import Answers, Task, make_task
 from kunren.tasks.templates import render
+from kunren.textfile import shown
 from kunren.types import Item, Message, Prediction, Where
+from kunren.userfile import bounded, contents
 
 _CHAT_TOKENS = 256
 
@@ -88,67 +94,150 @@ class Predictor:
             contexts: from ``context``.
             batch_size: conversations at a time.
         """
-        items = [Item(str(n), str(n), tuple(turns), "") for n, turns in enumerate(contexts)]
-        written = self.config.evaluate.max_new_tokens or _CHAT_TOKENS
+        return self._answered(contexts, batch_size, self._longest_answer)
+
+    def answers(
+        self, contexts: Sequence[Sequence[Message]], batch_size: int = 16
+    ) -> list[Prediction | Problem]:
+        """As ``predict``, each conversation by itself: what cannot be answered, gives the reason.
+
+        A prompt leaves room for the longest label, or for some words of an answer; one that leaves
+        less than the longest answer may take is answered as far as there is room.
+        """
+        found: dict[int, Prediction | Problem] = {}
+        rooms: dict[int, list[int]] = {}
+        for number, size in enumerate(self._sizes(contexts)):
+            room = size if isinstance(size, Problem) else self._room(size)
+            if isinstance(room, Problem):
+                found[number] = room
+            else:
+                rooms.setdefault(room, []).append(number)
+        for room, numbers in rooms.items():
+            asked = [contexts[number] for number in numbers]
+            said = self._answered(asked, batch_size, room)
+            found |= dict(zip(numbers, said, strict=True))
+        return [found[number] for number in range(len(contexts))]
+
+    @property
+    def _longest_answer(self) -> int:
+        return self.config.evaluate.max_new_tokens or _CHAT_TOKENS
+
+    def _answered(
+        self, contexts: Sequence[Sequence[Message]], batch_size: int, written: int
+    ) -> list[Prediction]:
         cut = 0.5 if self.threshold is None else self.threshold
         options = Options(batch_size, written, self.config.evaluate.decoding, threshold=cut)
         with Silent().stage("", None) as bar:
-            return answer(self.model, self.task, items, self.labels, options, bar)
+            return answer(self.model, self.task, _items(contexts), self.labels, options, bar)
+
+    def _sizes(self, contexts: Sequence[Sequence[Message]]) -> list[int | Problem]:
+        """How many tokens each conversation has as a prompt."""
+        from kunren.models.quiet import quiet
+
+        try:
+            with quiet():  # it is told here that a text is too long for the model
+                return [len(prompt) for prompt in self.model.prompts(_items(contexts))]
+        except InputError as error:  # of a chat template, which does not say for which
+            if len(contexts) < 2:
+                return [error.problems[0]]
+            return [size for context in contexts for size in self._sizes([context])]
+
+    def _room(self, size: int) -> int | Problem:
+        """How many tokens may be written after a prompt of ``size`` tokens."""
+        wanted, limit = self._longest_answer, readable(self.model)
+        if limit is None:
+            return wanted
+        # Of other families the answer is no part of what is read.
+        joined = self.model.name == "causal"
+        least = min(LEAST_TOKENS, wanted) if self._writes else self._longest_label
+        needed = least if joined else 0
+        if size + needed > limit:
+            fields: dict[str, object] = {"tokens": size, "limit": limit - needed}
+            return Problem("cli.predict-too-long", fields=fields)
+        return min(wanted, limit - size) if joined and self._writes else wanted
+
+    @property
+    def _writes(self) -> bool:
+        return writes(self.model, self.task.answers)
+
+    @cached_property
+    def _longest_label(self) -> int:
+        return max(self.model.tokens(self.labels), default=0)
+
+
+def _items(contexts: Sequence[Sequence[Message]]) -> list[Item]:
+    return [Item(str(n), str(n), tuple(turns), "") for n, turns in enumerate(contexts)]
+
+
+def read_questions(
+    config: Config, file: Path | None, field: str | None, form: Form | None
+) -> Inputs:
+    """What a file asks of a run's model.
+
+    Args:
+        config: the run's.
+        file: None: standard input.
+        field: of the text, where it is not the config's.
+        form: what the file is, where the user says so.
+
+    Raises:
+        InputError: there is no such file, or nothing in it can be read.
+    """
+    fields = config.data.fields
+    if field is not None:
+        fields = fields.model_copy(update={"text": field})
+    name = "-" if file is None else shown(file)
+    data = bounded(sys.stdin.buffer, Where(name)) if file is None else contents(file, area="cli")
+    if isinstance(data, Problem):
+        raise InputError(data)
+    return read_inputs(data, name, fields, form)
 
 
 def predict_stream(
-    predictor: Predictor,
-    source: IO[bytes],
-    name: str,
-    *,
-    field: str | None,
-    format_: InputFormat | None,
-    batch_size: int,
+    predictor: Predictor, asked: Sequence[Input | BadLine], batch_size: int
 ) -> Iterator[dict[str, object]]:
-    """Results in the order of the input, each a JSON object; a bad line gives one with ``error``.
+    """Results in the order of the input, each a JSON object, some batches at a time.
 
     Yields:
         ``{"line", "id"?, "text", "label", "probability"}``, for sets ``"labels"`` in place of
-        ``"label"``, for free text ``"answer"`` alone; or ``{"line", "error"}``.
+        ``"label"``, for free text ``"answer"`` alone; for what cannot be answered ``{"line",
+        "id"?, "error", "code"}``: why, in the user's language, and the name of the reason.
     """
-    fields = predictor.config.data.fields
-    if field is not None:
-        fields = fields.model_copy(update={"text": field})
-    waiting: list[Input | BadLine] = []
-    for read in read_inputs(source, name, fields, format_):
-        waiting.append(read)
-        if len(waiting) >= 4 * batch_size:
-            yield from _results(predictor, waiting, batch_size)
-            waiting = []
-    yield from _results(predictor, waiting, batch_size)
+    step = 4 * batch_size
+    for start in range(0, len(asked), step):
+        yield from _results(predictor, asked[start : start + step], batch_size)
 
 
 def _results(
-    predictor: Predictor, read: Sequence[Input | BadLine], batch_size: int
+    predictor: Predictor, asked: Sequence[Input | BadLine], batch_size: int
 ) -> Iterator[dict[str, object]]:
-    asked: list[tuple[Input, tuple[Message, ...]] | BadLine] = []
-    for one in read:
+    contexts: dict[int, tuple[Message, ...]] = {}
+    questions: dict[int, str] = {}
+    found: dict[int, Prediction | Problem] = {}
+    for number, one in enumerate(asked):
         if isinstance(one, BadLine):
-            asked.append(one)
+            found[number] = one.problem
             continue
         try:
-            asked.append((one, predictor.context(one.messages, one.fields)))
+            contexts[number] = predictor.context(one.messages, one.fields)
+            questions[number] = _question(one.messages)
         except InputError as error:
-            asked.append(BadLine(one.line, error.problems[0]))
-    contexts = [one[1] for one in asked if isinstance(one, tuple)]
-    predictions = iter(predictor.predict(contexts, batch_size))
-    for said_or_bad in asked:
-        if isinstance(said_or_bad, BadLine):
-            yield {"line": said_or_bad.line, "error": str(said_or_bad.problem)}
-            continue
-        given = said_or_bad[0]
-        said = next((m.content for m in reversed(given.messages) if m.role == "user"), "")
-        yield {
-            "line": given.line,
-            **({} if given.id is None else {"id": given.id}),
-            "text": said,
-            **_told(predictor.task.answers, next(predictions)),
-        }
+            found[number] = error.problems[0]
+    said = predictor.answers(list(contexts.values()), batch_size)
+    found |= dict(zip(contexts, said, strict=True))
+    for number, one in enumerate(asked):
+        place: dict[str, object] = {"line": one.line}
+        place |= {} if one.id is None else {"id": one.id}
+        result = found[number]
+        if isinstance(result, Problem):
+            yield {**place, "error": str(result), "code": result.code}
+        else:
+            yield {**place, "text": questions[number], **_told(predictor.task.answers, result)}
+
+
+def _question(messages: Sequence[Message]) -> str:
+    """The last user turn."""
+    return next((m.content for m in reversed(messages) if m.role == "user"), "")
 
 
 def _told(answers: Answers, prediction: Prediction) -> dict[str, object]:

@@ -131,7 +131,7 @@ def test_a_run_from_yaml_to_record_and_its_use(
     # predict: in order, past a bad line, the labels of the set.
     asked = tmp_path / "asked.jsonl"
     asked.write_text('{"text": "うれしい"}\n{"text":\n{"text": "かなしい", "id": "b"}\n', "utf-8")
-    assert call("predict", run, asked) == 0
+    assert call("predict", run, asked) == 1
     said = capsys.readouterr()
     results = [json.loads(line) for line in said.out.splitlines()]
     assert [r["line"] for r in results] == [1, 2, 3]

@@ -14,7 +14,7 @@ from kunren.messages import catalogue
 SOURCE = "\n".join(
     path.read_text(encoding="utf-8")
     for path in Path(kunren.__file__).parent.rglob("*.py")
-    if path.parent.name in ("config", "data", "tasks")
+    if path.parent.name in ("config", "data", "tasks") or path.name == "userfile.py"
 )
 
 

@@ -201,8 +201,10 @@ def test_nan_is_a_value_and_other_words_are_said(tmp_path: Path) -> None:
         (b"step,los\n1,2\n", "doctor.no-loss-column-near", "「los」"),
         (b"step,my_loss\n1,2\n", "doctor.no-loss-column-near", "「my_loss」"),
         ("step,補助損失\n1,2\n".encode(), "doctor.no-loss-column-near", "「補助損失」"),
-        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "doctor.not-text", "CSV"),
-        (b"PK\x03\x04\x14\0\x06\0loss,step\n1,2\n", "doctor.not-text", "CSV"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "data.media", "PNG"),
+        (b"PK\x03\x04\x14\0\x06\0loss,step\n1,2\n", "data.excel", "CSV"),
+        (b"version https://git-lfs.github.com/spec/v1\nsize 9\n", "data.lfs-pointer", "LFS"),
+        (b"\x1f\x8b\x08\0 cut", "data.packed-broken", "gzip"),
         (bytes(range(256)) * 20, "doctor.not-text", "CSV"),
     ],
 )

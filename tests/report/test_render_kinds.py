@@ -518,7 +518,7 @@ def test_how_answers_are_written() -> None:
     assert joined(()) == "(なし)"
     assert shown(" はい。\r\n\r\n- 一\n- 二 ") == "はい。 ⏎ - 一 ⏎ - 二"
     assert len(shown("あ" * 500)) == 160
-    assert verbatim("a\n\nb\x1b") == "    a\n    \n    b "
+    assert verbatim("a\n\nb\x1b") == "    a\n    \n    b\\u001b"
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from kunren.cli.console import progress, say
+from kunren.cli.console import json_text, progress, say
 from kunren.messages import text
+from kunren.textfile import printable
 
 
 class _History(click.ParamType[Any]):
@@ -91,10 +91,10 @@ def command(
             pieces = chat.reply(said, max_new_tokens, **sampling)
             if format_ == "json":
                 exchange = {"user": said, "assistant": "".join(pieces).strip()}
-                sys.stdout.write(json.dumps(exchange, ensure_ascii=False))
+                sys.stdout.write(json_text(exchange))
             else:
                 for piece in pieces:
-                    sys.stdout.write(piece)
+                    sys.stdout.write(printable(piece))
                     sys.stdout.flush()
             sys.stdout.write("\n")
             sys.stdout.flush()

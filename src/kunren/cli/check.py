@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import gc
 import shlex
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.markup import escape
 
-from kunren.cli.console import emit_json, format_option, out, paragraph, progress, show, table
+from kunren.cli.console import (
+    Part,
+    emit_json,
+    format_option,
+    page,
+    paragraph,
+    progress,
+    show,
+    show_styled,
+    table,
+)
 from kunren.cli.findings import all_options, markdown_findings, show_findings
 from kunren.messages import text
 
@@ -64,7 +72,7 @@ def command(
     if format_ == "json":
         emit_json(told)
     elif format_ == "markdown":
-        sys.stdout.write(check_report.markdown(checked, told, markdown_findings(told)))
+        page(check_report.markdown(checked, told, markdown_findings(told)))
     else:
         _show(config, checked, told)
     grave = _REACHED[fail_on] if fail_on else ()
@@ -93,17 +101,17 @@ def _slugs(said: str) -> tuple[str, ...]:
 def _show(config: Path, checked: Any, told: Mapping[str, Any]) -> None:
     from kunren import check_preview, check_report
 
-    out.print(f"[bold]{escape(text('check.title', name=told['name']))}[/]")
+    show_styled((text("check.title", name=told["name"]), "bold"))
     show("", *check_report.lines(checked, told))
     if told["labels"]:
         show("")
         table(text("check.labels"), check_report.label_columns(), check_report.label_rows(told))
     if checked.reading is not None:
-        out.print(f"\n[bold]{escape(text('check.preview'))}[/]")
+        show_styled("\n", (text("check.preview"), "bold"))
         show(text("check.legend"))
         for row in check_preview.preview(checked.plan, checked.reading):
             _show_row(row)
-    out.print(f"\n[bold]{escape(text('check.findings'))}[/]")
+    show_styled("\n", (text("check.findings"), "bold"))
     show_findings(told)
     for line in _next(config, told):
         paragraph(line)
@@ -118,33 +126,40 @@ def _next(config: Path, told: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _show_row(row: Shown) -> None:
-    out.print(f"\n[dim]{escape(row.where)}[/]")
+    show_styled("\n", (row.where, "dim"))
     apart = bool(row.written or row.labels)
     read = _coloured(row.read)
-    out.print(text("check.part-read", said=read) if apart else read)
+    show_styled(*(_within("check.part-read", read) if apart else read))
     if row.written:
-        out.print(text("check.part-written", said=_coloured(row.written)))
+        show_styled(*_within("check.part-written", _coloured(row.written)))
     if row.labels:
-        labels = " ".join(f"[bold green]⟦{escape(label)}⟧[/]" for label in row.labels)
-        out.print(text("check.part-labels", said=labels))
+        labels = [(f"⟦{label}⟧", "bold green") for label in row.labels]
+        spaced: list[Part] = [part for label in labels for part in (" ", label)][1:]
+        show_styled(*_within("check.part-labels", spaced))
 
 
-def _coloured(pieces: tuple[Piece, ...]) -> str:
+def _within(key: str, said: list[Part]) -> list[Part]:
+    """A message with styled pieces where it has ``{said}``."""
+    before, _, after = text(key, said="\0").partition("\0")
+    return [before, *said, after]
+
+
+def _coloured(pieces: tuple[Piece, ...]) -> list[Part]:
     """As ``check_report.drawn``, with colours where the terminal has them."""
     from kunren import check_report
 
-    found, before = [], False
+    found: list[Part] = []
+    before = False
     for piece in check_report.elided(pieces):
         if isinstance(piece, int):
-            found.append(f"|[dim]{escape(text('check.left-out', count=piece))}[/]")
+            found += ["|", (text("check.left-out", count=piece), "dim")]
             before = False
         elif piece.trained:
-            gap = "" if before or not found else " "
-            found.append(f"{gap}[bold green]⟦{escape(piece.text)}⟧[/]")
+            found += [] if before or not found else [" "]
+            found.append((f"⟦{piece.text}⟧", "bold green"))
             before = True
         else:
             gap = " " if before else "|" if found else ""
-            style = "cyan" if piece.special else "default"
-            found.append(f"[dim]{gap}[/][{style}]{escape(piece.text)}[/]")
+            found += [(gap, "dim"), (piece.text, "cyan" if piece.special else "default")]
             before = False
-    return "".join(found)
+    return found

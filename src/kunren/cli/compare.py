@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kunren.cli.console import emit_json, format_option, say, show, table
+from kunren.cli.console import page as write_page
 from kunren.errors import InputError, Problem
 from kunren.messages import text
 from kunren.types import Where
@@ -79,7 +79,7 @@ def command(
         shown = page(groups, gathered.left_out, pair)
         made = as_html(shown) if format_ == "html" else as_markdown(shown)
     if output is None:
-        sys.stdout.write(made)
+        write_page(made)
     else:
         _write(output, made)
 

@@ -1,7 +1,10 @@
-"""What the commands share of the terminal: tables, bars, errors.
+"""What the commands share of the terminal: tables, bars, errors. Nothing else uses rich.
 
 Results go to standard output; progress and messages go to standard error, so that output can be
 piped. Colour and bars only where there is a terminal and NO_COLOR is not set (rich sees to it).
+
+Text is printed as it is: ``[bold]`` and ``:heart:`` are what someone wrote, and what would steer
+the terminal is written out (``printable``). Styles are given beside the text, never in it.
 """
 
 from __future__ import annotations
@@ -16,7 +19,6 @@ from typing import Any, TypeVar
 import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -30,18 +32,28 @@ from rich.progress import (
     Progress as Bars,
 )
 from rich.table import Table
+from rich.text import Text
 
 from kunren.cli.wrapped import wrapped
 from kunren.errors import KunrenError
 from kunren.messages import text
 from kunren.progress import Progress, Task
+from kunren.textfile import printable
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _WIDEST = 400
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+Part = str | tuple[str, str]
+"""A piece of a line: plain, or with its style."""
+
+
+def _console(**settings: Any) -> Console:
+    return Console(highlight=False, markup=False, emoji=False, **settings)
+
+
+out = _console(soft_wrap=True)
+err = _console(soft_wrap=True, stderr=True)
 
 
 def format_option(*choices: str) -> Callable[[_Command], _Command]:
@@ -57,27 +69,48 @@ def format_option(*choices: str) -> Callable[[_Command], _Command]:
     )
 
 
+def _text(*parts: Part) -> Text:
+    pieces = (one if isinstance(one, tuple) else (one, "") for one in parts)
+    return Text.assemble(*((printable(said), style) for said, style in pieces))
+
+
 def show(*lines: str) -> None:
-    """Print plain lines to standard output; nothing in them is markup."""
+    """Print plain lines to standard output."""
     for line in lines:
-        out.print(escape(line))
+        out.print(_text(line))
+
+
+def show_styled(*parts: Part) -> None:
+    """Print a line to standard output of which some pieces have a style."""
+    out.print(_text(*parts))
 
 
 def paragraph(said: str, indent: str = "", style: str = "") -> None:
     """Print plain text to standard output: broken into lines on a terminal, else as one line."""
-    lines = wrapped(said, out.width, indent) if out.is_terminal else [indent + said]
+    safe = printable(said)
+    lines = wrapped(safe, out.width, indent) if out.is_terminal else [indent + safe]
     for line in lines:
-        out.print(escape(line), style=style or None)
+        out.print(Text(line, style))
+
+
+def page(content: str) -> None:
+    """Write a whole page of Markdown or HTML to standard output."""
+    sys.stdout.write(printable(content))
 
 
 def say(line: str) -> None:
     """Print one plain line to standard error."""
-    err.print(escape(line))
+    err.print(_text(line))
+
+
+def json_text(value: object, indent: int | None = None) -> str:
+    """A value as JSON, in which what would steer a terminal is escaped as JSON does it."""
+    return printable(json.dumps(value, ensure_ascii=False, indent=indent))
 
 
 def emit_json(value: object) -> None:
     """Print one JSON value to standard output."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.write(json_text(value, indent=2) + "\n")
 
 
 def table(
@@ -96,7 +129,7 @@ def table(
             right.
     """
     made = Table(
-        title=escape(title) if title else None,
+        title=_text(title) if title else None,
         title_justify="left",
         title_style="bold",
         header_style="bold",
@@ -105,17 +138,17 @@ def table(
     for number, column in enumerate(columns):
         letter = align[number] if align else "l" if number == 0 else "r"
         side = "left" if letter == "l" else "right"
-        made.add_column(escape(column), justify=side, no_wrap=True)  # type: ignore[arg-type]
+        made.add_column(_text(column), justify=side, no_wrap=True)  # type: ignore[arg-type]
     for row in rows:
-        made.add_row(*(escape(cell) for cell in row))
+        made.add_row(*map(_text, row))
     # As wide as it must be: numbers cut to fit the terminal would be worth nothing.
-    Console(file=out.file, highlight=False, width=_WIDEST).print(made, crop=False)
+    _console(file=out.file, width=_WIDEST).print(made, crop=False)
 
 
 def show_error(error: KunrenError) -> None:
     """Tell a user's error: one line a problem, without a traceback."""
     for problem in error.problems:
-        err.print(f"[bold red]{escape(text('cli.error'))}[/] {escape(str(problem))}")
+        err.print(_text((text("cli.error"), "bold red"), f" {problem}"))
 
 
 class _Bar:
@@ -126,7 +159,7 @@ class _Bar:
         self._bars.advance(self._task, by)
 
     def note(self, said: str) -> None:
-        self._bars.update(self._task, note=said)
+        self._bars.update(self._task, note=printable(said))
 
 
 class _Quiet:
@@ -148,13 +181,13 @@ class _Live:
 
     @contextmanager
     def stage(self, name: str, total: float | None) -> Iterator[Task]:
-        task = self._bars.add_task(escape(name), total=total, note="")
+        task = self._bars.add_task(printable(name), total=total, note="")
         yield _Bar(self._bars, task)
         done = self._bars.tasks[self._bars.task_ids.index(task)].total or 1
         self._bars.update(task, total=done, completed=done)
 
     def say(self, line: str) -> None:
-        self._bars.console.print(escape(line))
+        self._bars.console.print(_text(line))
 
 
 class _Lines:
@@ -163,13 +196,13 @@ class _Lines:
         begun = time.monotonic()
         quiet = _Quiet()
         count = "" if total is None else f" ({total:.0f})"
-        err.print(escape(f"▶ {name}{count}"))
+        say(f"▶ {name}{count}")
         yield quiet
         note = f"  {quiet.last}" if quiet.last else ""
-        err.print(escape(f"  {name} {time.monotonic() - begun:.1f} s{note}"))
+        say(f"  {name} {time.monotonic() - begun:.1f} s{note}")
 
     def say(self, line: str) -> None:
-        err.print(escape(line))
+        say(line)
 
 
 @contextmanager
@@ -180,13 +213,13 @@ def progress() -> Iterator[Progress]:
         return
     with Bars(
         SpinnerColumn(finished_text="✓"),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=28),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn(escape(text("cli.time-left"))),
+        TextColumn(text("cli.time-left"), markup=False),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}", style="dim"),
+        TextColumn("{task.fields[note]}", style="dim", markup=False),
         console=err,
     ) as bars:
         yield _Live(bars)

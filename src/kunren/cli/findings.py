@@ -7,9 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rich.markup import escape
-
-from kunren.cli.console import out, paragraph, show
+from kunren.cli.console import paragraph, show, show_styled
 from kunren.doctor.remarks import SEVERITIES, Remark, by_reason, remarks
 from kunren.messages import text
 
@@ -38,8 +36,8 @@ def show_findings(found: Mapping[str, Any]) -> None:
 def _show_remark(remark: Remark) -> None:
     grade = remark.severity
     head = f"{remark.finding['slug']} ({remark.finding['code']})"
-    name = escape(text(f"doctor.severity-{grade}"))
-    out.print(f"[{_COLOUR[grade]}]{name}[/]  [bold]{escape(head)}[/]")
+    name = text(f"doctor.severity-{grade}")
+    show_styled((name, _COLOUR[grade]), "  ", (head, "bold"))
     paragraph(remark.message, "  ")
     for line in _further(remark):
         paragraph(line, "  ")

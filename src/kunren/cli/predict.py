@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 import click
 
-from kunren.cli.console import progress, say
+from kunren.cli.console import json_text, progress, say
 from kunren.errors import InputError, Problem
 from kunren.messages import text
+from kunren.records.files import Growing
 from kunren.types import Where
+from kunren.userfile import real
+
+_MOST_TOLD = 20
+"""Lines that cannot be answered of which the terminal tells; the output has all."""
 
 
 @click.command("predict", help=text("cli.help-predict"))
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--base", is_flag=True, help=text("cli.predict-base"))
-@click.option(
-    "--output",
-    "-o",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help=text("cli.predict-output"),
-)
+@click.option("--output", "-o", type=click.Path(path_type=Path), help=text("cli.predict-output"))
 @click.option("--field", default=None, help=text("cli.predict-field"))
 @click.option(
     "--input-format", type=click.Choice(["auto", "jsonl", "csv", "tsv", "lines"]), default="auto"
@@ -47,41 +47,76 @@ def command(
     input_format: Literal["auto", "jsonl", "csv", "tsv", "lines"],
     batch_size: int,
     format_: str,  # noqa: ARG001  (JSON is the only format; the option exists for uniformity)
-) -> None:
-    """Predict every line, in order; bad lines are reported and stand in the output as errors."""
-    from kunren.use import Predictor, predict_stream
+) -> int:
+    """Predict every line, in order; 1 where some could not be answered: their results say why."""
+    from kunren.experiment import open_finished
+    from kunren.use import Predictor, predict_stream, read_questions
 
-    with ExitStack() as stack:
-        if str(file) == "-":
-            source = sys.stdin.buffer
-        elif file.is_file():
-            source = stack.enter_context(file.open("rb"))
-        else:
-            raise InputError(Problem("cli.predict-no-file", Where(str(file))))
-        shown = stack.enter_context(progress())
+    _, config = open_finished(run)
+    given = None if str(file) == "-" else file
+    # All that can be wrong with the files is known before a model is loaded or a line is written.
+    asked = read_questions(config, given, field, None if input_format == "auto" else input_format)
+    for note in asked.notes:
+        say(str(note))
+    bad = 0
+    with _lines_to(output, given) as write, progress() as shown:
         predictor = Predictor.open(run, base=base, progress=shown)
-        target = stack.enter_context(output.open("w", encoding="utf-8")) if output else sys.stdout
-        done = bad = 0
-        with shown.stage(text("cli.predict-stage"), None) as bar:
-            results = predict_stream(
-                predictor,
-                source,
-                str(file),
-                field=field,
-                format_=None if input_format == "auto" else input_format,
-                batch_size=batch_size,
-            )
-            for result in results:
+        with shown.stage(text("cli.predict-stage"), len(asked.rows)) as bar:
+            for result in predict_stream(predictor, asked.rows, batch_size):
                 if "error" in result:
                     bad += 1
-                    shown.say(
-                        text("cli.predict-bad-line", line=result["line"], reason=result["error"])
-                    )
-                else:
-                    done += 1
-                target.write(json.dumps(result, ensure_ascii=False) + "\n")
-                target.flush()
+                    _tell(result, bad, shown.say)
+                write(json_text(result))
                 bar.advance()
-    say(text("cli.predict-done", done=done, bad=bad))
-    if bad and not done:
-        raise SystemExit(2)
+    every = len(asked.rows)
+    say(text("cli.predict-done", all=every, done=every - bad, bad=bad))
+    return int(bad > 0)
+
+
+@contextmanager
+def _lines_to(output: Path | None, file: Path | None) -> Iterator[Callable[[str], None]]:
+    """Writes lines, to standard output or so that what is in ``output`` stays until all are there.
+
+    Raises:
+        InputError: it cannot be written, or is the file that is read.
+    """
+    if output is None:
+        yield _print
+        return
+    where = Where(str(output))
+    if file is not None and real(output) == real(file):
+        raise InputError(Problem("cli.predict-same-file", where))
+    try:
+        growing = Growing(output)
+    except OSError as error:
+        raise _unwritable(where, error) from None
+
+    def write(line: str) -> None:
+        try:
+            growing.write(line)
+        except OSError as error:
+            raise _unwritable(where, error) from None
+
+    try:
+        with growing:
+            yield write
+    finally:
+        if growing.kept is not None:
+            say(text("cli.predict-kept", count=growing.lines, path=growing.kept))
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _unwritable(where: Where, error: OSError) -> InputError:
+    fields: dict[str, object] = {"detail": error.strerror or str(error)}
+    return InputError(Problem("cli.predict-unwritable", where, fields))
+
+
+def _tell(result: dict[str, object], number: int, say_: Callable[[str], None]) -> None:
+    if number <= _MOST_TOLD:
+        say_(text("cli.predict-bad-line", line=result["line"], reason=result["error"]))
+    elif number == _MOST_TOLD + 1:
+        say_(text("cli.predict-more-bad-lines"))

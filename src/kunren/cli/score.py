@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import click
 
+from kunren.cli import console
 from kunren.cli.console import emit_json, format_option, say, show
 from kunren.cli.run import show_scores
 from kunren.errors import InputError, Problem
@@ -130,7 +131,7 @@ def _print(metrics: dict[str, Any], format_: str) -> None:
         emit_json(metrics)
         return
     if format_ == "markdown":
-        click.echo(page(metrics), nl=False)
+        console.page(page(metrics))
         return
     show_scores(metrics)
     said = verdicts(metrics)

@@ -6,16 +6,17 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Literal
 
 from kunren.config.schema import Fields
-from kunren.data.formats import JSON_SUFFIXES, TABLE_SUFFIXES, Parsed, Record, parse, parse_lines
+from kunren.data.formats import Parsed, Record, parse
 from kunren.data.records import LIST_SEPARATOR, garbled, messages_of
 from kunren.errors import Problem
 from kunren.nearest import nearest
-from kunren.textfile import excerpt, nearest_file, shown
+from kunren.textfile import excerpt, shown
 from kunren.types import Message, Where
+from kunren.userfile import contents
 
 Side = Literal["gold", "prediction"]
 
@@ -69,12 +70,14 @@ class AnswerFile:
         column: where they stood; None: the lines themselves are the answers.
         given: the answers.
         problems: what is wrong with the others.
+        notes: how the file was read, where that may not be what its writer expects.
     """
 
     path: str
     column: str | None
     given: tuple[Given, ...]
     problems: tuple[Problem, ...]
+    notes: tuple[Problem, ...] = ()
 
     @property
     def has_ids(self) -> bool:
@@ -84,31 +87,11 @@ class AnswerFile:
 
 def load(path: Path) -> tuple[Parsed, bool]:
     """The records of a file, and whether its lines are the answers themselves."""
-    name = shown(path)
-    where = Where(name)
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        near = nearest_file(path)
-        code = "score.no-such-file" if near is None else "score.no-such-file-near"
-        return Parsed(problems=[Problem(code, where, {"nearest": near})]), False
-    except IsADirectoryError:
-        return Parsed(problems=[Problem("data.is-folder", where)]), False
-    except OSError as error:
-        detail: dict[str, object] = {"detail": error.strerror or str(error)}
-        return Parsed(problems=[Problem("data.unreadable", where, detail)]), False
-    if not data.removeprefix(b"\xef\xbb\xbf").strip():
-        return Parsed(problems=[Problem("data.empty-file", where)]), False
-    plain = _is_plain(data, name)
-    return (parse_lines if plain else parse)(data, name), plain
-
-
-def _is_plain(data: bytes, name: str) -> bool:
-    """Whether a file is plain text: a ``.txt`` is, and what has no known suffix and is no JSON."""
-    suffix = PurePath(name).suffix.lower()
-    if suffix in (*JSON_SUFFIXES, *TABLE_SUFFIXES) or data.startswith((b"PAR1", b"PK\x03\x04")):
-        return False
-    return suffix == ".txt" or not data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"[", b"{"))
+    data = contents(path, area="score")
+    if isinstance(data, Problem):
+        return Parsed(problems=[data]), False
+    parsed = parse(data, shown(path), plain=True)
+    return parsed, parsed.plain
 
 
 def read_answers(
@@ -144,7 +127,7 @@ def read_answers(
     given = [reader.given(record) for record in records]
     wrong = [*problems, *reader.problems, *_duplicates(given)]
     column = at["messages"] if chat and at[side] is None else at[side] or at["probabilities"]
-    return AnswerFile(name, column, tuple(given), tuple(wrong))
+    return AnswerFile(name, column, tuple(given), tuple(wrong), tuple(parsed.notes))
 
 
 def _lines(parsed: Parsed, name: str) -> AnswerFile:
@@ -157,7 +140,8 @@ def _lines(parsed: Parsed, name: str) -> AnswerFile:
         for one, record in zip(given, parsed.records, strict=True)
         if one.answer is None
     ]
-    return AnswerFile(name, None, tuple(given), (*parsed.problems, *wrong))
+    problems = (*parsed.problems, *wrong)
+    return AnswerFile(name, None, tuple(given), problems, tuple(parsed.notes))
 
 
 def _columns(records: Sequence[Record]) -> dict[str, None]:

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kunren.data.formats import parse
+from kunren.data.kinds import not_data
 from kunren.data.normalize import is_blank
 from kunren.errors import Problem
 from kunren.textfile import decode, excerpt, nearest_file, shown
 from kunren.types import Where
+from kunren.userfile import contents, located
 
 LENGTH = 200
 """Characters that a passage should have at most, without its headings. For the 81 questions with
@@ -79,7 +81,7 @@ def read_documents(named: str | Sequence[str] | None, folder: Path) -> Documents
     paths = [named] if isinstance(named, str) else named
     files: dict[Path, None] = {}
     problems: list[Problem] = []
-    for path in (folder / Path(path).expanduser() for path in paths):
+    for path in (located(folder, path) for path in paths):
         if path.is_dir():
             inside = sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES and p.is_file())
             files |= dict.fromkeys(inside)
@@ -118,18 +120,17 @@ def _missing(path: Path) -> Problem:
 
 def _read(path: Path) -> tuple[list[Passage], list[Problem]]:
     where = Where(shown(path))
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return [], [_missing(path)]
-    except OSError as error:
-        fields: dict[str, object] = {"detail": error.strerror or str(error)}
-        return [], [Problem("data.unreadable", where, fields)]
+    data = contents(path, area="documents")
+    if isinstance(data, Problem):
+        return [], [data]
+    foreign = not_data(data, shown(path))
+    if foreign is not None:
+        return [], [foreign]
     if path.suffix == ".jsonl":
         return _records(data, path)
     text, encoding = decode(data)
     if encoding is not None or "\ufffd" in text:
-        fields = {"encoding": encoding or "?", "name": path.name}
+        fields: dict[str, object] = {"encoding": encoding or "?", "name": path.name}
         return [], [Problem("documents.not-utf-8", where, fields)]
     cut = split_markdown if path.suffix == ".md" else _split_plain
     found = cut(text.replace("\r\n", "\n").replace("\r", "\n"), path.name)

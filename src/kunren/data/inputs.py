@@ -1,27 +1,18 @@
-"""Texts to predict, line by line, from files that may have bad lines."""
+"""What is to be predicted: the records of a file, no answer required, some of which may be bad."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import IO, Literal
 
 from kunren.config.schema import Fields
-from kunren.data.records import fields_of
+from kunren.data.columns import Wanted
+from kunren.data.formats import Form, Record, parse
+from kunren.data.normalize import is_blank
+from kunren.data.read import capped
+from kunren.data.records import fields_of, question_of
 from kunren.errors import InputError, Problem
 from kunren.types import Message, Where
-
-InputFormat = Literal["jsonl", "csv", "tsv", "lines"]
-_BY_SUFFIX: Mapping[str, InputFormat] = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".csv": "csv",
-    ".tsv": "tsv",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,110 +30,80 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
-    """A line that could not be read, and why."""
+    """A line that could not be read, why, and its id if it has one."""
 
     line: int
     problem: Problem
+    id: str | None = None
 
 
-class _UnreadableError(Exception):
-    def __init__(self, code: str, **fields: object) -> None:
-        self.problem = Problem(code, fields=fields)
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """All that a file asks, in its order, and how it was read."""
+
+    rows: tuple[Input | BadLine, ...]
+    notes: tuple[Problem, ...] = ()
 
 
-def read_inputs(
-    stream: IO[bytes], name: str, fields: Fields, format_: InputFormat | None = None
-) -> Iterator[Input | BadLine]:
-    """Read texts or conversations, one an output item, in the order of the file.
+def read_inputs(data: bytes, name: str, fields: Fields, form: Form | None = None) -> Inputs:
+    """Read texts or conversations from what a file holds, in the order of the file.
 
-    Without ``format_`` the file name's ending decides; where it says nothing, a first line that
-    begins with ``{`` means JSONL, anything else one text a line. Blank lines are passed over, but
-    counted. A conversation's last assistant turn, if it stands at the end, is left out: that is
-    what is to be predicted.
+    Read as by every other command (see ``formats.parse``); besides, the lines of a file that is
+    nothing else are texts. Its blank lines are passed over, but counted.
+
+    Args:
+        data: what the file holds.
+        name: as it is shown; ``-`` is standard input.
+        fields: the names of its columns.
+        form: what it is, where the user says so.
 
     Raises:
-        InputError: a CSV or TSV file has no text column.
+        InputError: nothing can be read, or no record has the text column.
     """
-    # surrogateescape keeps a line with broken bytes apart from the good ones around it.
-    lines = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    chosen = format_ or _BY_SUFFIX.get(Path(name).suffix.lower())
-    if chosen in ("csv", "tsv"):
-        yield from _table(lines, name, fields, "," if chosen == "csv" else "\t")
-        return
-    for number, raw in enumerate(lines, start=1):
-        line = raw.strip()
-        if not line:
-            continue
-        if chosen is None:
-            chosen = "jsonl" if line.startswith("{") else "lines"
-        try:
-            _check_bytes(line)
-            record = json.loads(line) if chosen == "jsonl" else {fields.text: line}
-            yield _input(number, record, fields)
-        except json.JSONDecodeError as error:
-            yield BadLine(number, Problem("cli.predict-not-json", fields={"detail": error.msg}))
-        except _UnreadableError as error:
-            yield BadLine(number, error.problem)
+    parsed = parse(data, name, Wanted.of(fields, ("text",)), plain=True, form=form)
+    lines = [problem.where.line if problem.where else None for problem in parsed.problems]
+    of_file = [n for n, line in enumerate(lines) if line is None or line == parsed.header]
+    if of_file or not parsed.records:
+        problems = [parsed.problems[n] for n in of_file] or parsed.problems
+        raise InputError(capped(problems or [Problem("data.no-rows", Where(name))]))
+    if parsed.plain:
+        texts = [(record.line, str(record.value).strip()) for record in parsed.records]
+        records = [Record(n, {fields.text: text}) for n, text in texts if not is_blank(text)]
+    else:
+        records = parsed.records
+    rows = [_row(record, fields, name) for record in records]
+    if not rows:
+        raise InputError(Problem("data.empty-file", Where(name)))
+    _see_that_any_has_text(rows, name, parsed.header)
+    bad = [BadLine(line or 0, _bare(p)) for line, p in zip(lines, parsed.problems, strict=True)]
+    ordered = sorted([*rows, *bad], key=lambda one: one.line)
+    return Inputs(tuple(ordered), tuple(parsed.notes))
 
 
-def _table(
-    lines: Iterable[str], name: str, fields: Fields, delimiter: str
-) -> Iterator[Input | BadLine]:
-    reader = csv.reader(lines, delimiter=delimiter)
-    header = next(reader, [])
-    if fields.text not in header:
-        said = {"field": fields.text, "found": "、".join(header) or "-"}
-        raise InputError(Problem("cli.predict-no-column", Where(name, 1), said))
-    begins = reader.line_num + 1
-    for cells in reader:
-        line, begins = begins, reader.line_num + 1
-        if not cells:
-            continue
-        try:
-            _check_bytes("".join(cells))
-            yield _input(line, dict(zip(header, cells, strict=False)), fields)
-        except _UnreadableError as error:
-            yield BadLine(line, error.problem)
+def _row(record: Record, fields: Fields, name: str) -> Input | BadLine:
+    where = Where(name, record.line)
+    messages, problems = question_of(record.value, fields, where)
+    known = record.value.get(fields.id) if isinstance(record.value, dict) else None
+    id_ = str(known).strip() if isinstance(known, str | int) else ""
+    if problems:
+        return BadLine(record.line, _bare(problems[0]), id_ or None)
+    return Input(record.line, id_ or None, messages, fields_of(record.value, fields))
 
 
-def _check_bytes(text: str) -> None:
-    if any("\udc80" <= c <= "\udcff" for c in text):
-        raise _UnreadableError("cli.predict-not-utf8")
+def _bare(problem: Problem) -> Problem:
+    """A problem without its place, which stands beside it, and for who has no config at hand."""
+    fields = problem.fields
+    return Problem(problem.code, fields={**fields, "key": "--field"} if "key" in fields else fields)
 
 
-def _input(line: int, record: object, fields: Fields) -> Input:
-    if not isinstance(record, dict):
-        raise _UnreadableError("cli.predict-not-json", detail=type(record).__name__)
-    known = record.get(fields.id)
-    name = None if known is None else str(known)
-    return Input(line, name, _messages(record, fields), fields_of(record, fields))
-
-
-def _messages(record: Mapping[str, object], fields: Fields) -> tuple[Message, ...]:
-    if isinstance(turns := record.get(fields.messages), list):
-        return _conversation(turns, fields)
-    if fields.text not in record:
-        raise _UnreadableError(
-            "cli.predict-no-text", field=fields.text, found="、".join(map(str, record)) or "-"
-        )
-    text = record[fields.text]
-    if not isinstance(text, str) or not text.strip():
-        raise _UnreadableError("cli.predict-empty")
-    return (Message("user", text),)
-
-
-def _conversation(turns: Sequence[object], fields: Fields) -> tuple[Message, ...]:
-    messages = []
-    for turn in turns:
-        spoken = turn if isinstance(turn, dict) else {}
-        role, content = spoken.get("role"), spoken.get("content")
-        if role not in ("system", "user", "assistant") or not isinstance(content, str):
-            raise _UnreadableError(
-                "cli.predict-no-text", field=fields.messages, found=str(turn)[:40]
-            )
-        messages.append(Message(role, content))
-    if messages and messages[-1].role == "assistant":
-        messages.pop()
-    if not messages or not messages[-1].content.strip():
-        raise _UnreadableError("cli.predict-empty")
-    return tuple(messages)
+def _see_that_any_has_text(rows: Sequence[Input | BadLine], name: str, header: int | None) -> None:
+    """A column that no record has is a wrong name, not many wrong records."""
+    lacking = [
+        one.problem
+        for one in rows
+        if isinstance(one, BadLine) and one.problem.code.startswith("data.missing-field")
+    ]
+    if len(lacking) == len(rows):
+        near = lacking[0].fields.get("nearest")
+        code = "cli.predict-no-column" if near is None else "cli.predict-no-column-near"
+        raise InputError(Problem(code, Where(name, header), lacking[0].fields))

@@ -8,21 +8,27 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kunren.config.schema import DataConfig, Fields
+from kunren.data.columns import Wanted
 from kunren.data.duplicates import overlaps
 from kunren.data.formats import Parsed, parse
 from kunren.data.records import fields_of, group_of, messages_of
 from kunren.errors import Problem
 from kunren.nearest import nearest
-from kunren.textfile import excerpt, nearest_file, shown
+from kunren.textfile import excerpt, shown
 from kunren.types import Row, Where
+from kunren.userfile import contents, located, real
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """The good rows of a file, in its order, and what is wrong with the others."""
+    """The good rows of a file, in its order, and what is wrong with the others.
+
+    ``notes`` say how the file was read, where that may not be what its writer expects.
+    """
 
     rows: tuple[Row, ...]
     problems: tuple[Problem, ...]
+    notes: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,7 @@ class Files:
     validation: tuple[Row, ...] | None
     test: tuple[Row, ...] | None
     problems: tuple[Problem, ...]
+    notes: tuple[Problem, ...] = ()
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -51,24 +58,12 @@ def read(path: Path, fields: Fields) -> Read:
         All rows that are good and all problems that there are; this never raises for what stands
         in the file.
     """
+    data = contents(path)
+    if isinstance(data, Problem):
+        return Read((), (data,))
     name = shown(path)
-    where = Where(name)
-    if path.is_dir():
-        return Read((), (Problem("data.is-folder", where),))
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        near = nearest_file(path)
-        missing = Problem("data.no-such-file", where)
-        if near is not None:
-            missing = Problem("data.no-such-file-near", where, {"nearest": near})
-        return Read((), (missing,))
-    except OSError as error:
-        detail: dict[str, object] = {"detail": error.strerror or str(error)}
-        return Read((), (Problem("data.unreadable", where, detail),))
-    if not data:
-        return Read((), (Problem("data.empty-file", where),))
-    return _rows(parse(data, name), name, fields)
+    parsed = parse(data, name, Wanted.of(fields))
+    return replace(_rows(parsed, name, fields), notes=tuple(parsed.notes))
 
 
 def read_files(data: DataConfig, folder: Path) -> Files:
@@ -83,11 +78,11 @@ def read_files(data: DataConfig, folder: Path) -> Files:
         ``validation:`` or ``test:``.
     """
     named = {"train": data.train, "validation": data.validation, "test": data.test}
-    paths = {key: folder / Path(p).expanduser() for key, p in named.items() if p is not None}
+    paths = {key: located(folder, p) for key, p in named.items() if p is not None}
     problems: list[Problem] = []
-    done: dict[Path, str] = {}
+    done: dict[str, str] = {}
     for key, path in paths.items():
-        same = done.setdefault(path.resolve(), key)
+        same = done.setdefault(real(path), key)
         if same != key:
             said: dict[str, object] = {"first": same, "second": key}
             problems.append(Problem("data.same-file", Where(shown(path)), said))
@@ -102,7 +97,8 @@ def read_files(data: DataConfig, folder: Path) -> Files:
             key: tuple(replace(row, id=f"{key}:{row.id}") for row in of_file)
             for key, of_file in rows.items()
         }
-    return Files(rows["train"], rows.get("validation"), rows.get("test"), tuple(problems))
+    notes = tuple(note for one in found.values() for note in one.notes)
+    return Files(rows["train"], rows.get("validation"), rows.get("test"), tuple(problems), notes)
 
 
 def capped(problems: Iterable[Problem], limit: int = 20) -> list[Problem]:

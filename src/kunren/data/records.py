@@ -56,6 +56,23 @@ def messages_of(
     return messages, checker.problems
 
 
+def question_of(
+    value: object, fields: Fields, where: Where
+) -> tuple[tuple[Message, ...], list[Problem]]:
+    """What a record asks: as ``messages_of``, but no answer is needed.
+
+    A label is not looked at, and an assistant turn at the end of a conversation is left out: that
+    is what is to be predicted.
+    """
+    checker = _Checker(fields, where, answered=False)
+    if not isinstance(value, dict):
+        checker.wrong("not-an-object", found=_quoted(value))
+        return (), checker.problems
+    if value.get(fields.messages) is not None:
+        return checker.conversation(value[fields.messages]), checker.problems
+    return checker.flat(value), checker.problems
+
+
 def fields_of(value: object, fields: Fields) -> dict[str, str]:
     """All columns of a record but its messages, as text: what a prompt template may name.
 
@@ -117,9 +134,10 @@ def garbled(text: str) -> tuple[str, dict[str, object]] | None:
 class _Checker:
     """Reads one record and collects what is wrong with it."""
 
-    def __init__(self, fields: Fields, where: Where) -> None:
+    def __init__(self, fields: Fields, where: Where, *, answered: bool = True) -> None:
         self._fields = fields
         self._where = where
+        self._answered = answered
         self.problems: list[Problem] = []
 
     def wrong(self, name: str, **fields: object) -> None:
@@ -142,7 +160,7 @@ class _Checker:
             ("text", "user", self._fields.text),
             ("label", "assistant", self._fields.label),
         )
-        for key, role, name in turns:
+        for key, role, name in turns if self._answered else turns[:1]:
             if name not in record:
                 self._missing(key, name, record)
                 continue
@@ -174,6 +192,9 @@ class _Checker:
         if not isinstance(turns, list):
             self.wrong("messages-type", field=name, found=_quoted(turns))
             return ()
+        last = turns[-1] if turns else None
+        if not self._answered and isinstance(last, dict) and last.get("role") == "assistant":
+            turns = turns[:-1]
         if not turns:
             self.wrong("no-messages", field=name)
             return ()
@@ -210,7 +231,7 @@ class _Checker:
         """
         turns = roles[1:] if roles[0] == "system" else roles
         offset = len(roles) - len(turns) + 1
-        if "assistant" not in turns:
+        if self._answered and "assistant" not in turns:
             self.wrong("no-answer")
             return
         for number, role in enumerate(turns):
@@ -223,8 +244,10 @@ class _Checker:
             if number and role == turns[number - 1]:
                 self.wrong("same-role-twice", number=number + offset, role=role)
                 return
-        if turns[-1] != "assistant":
+        if self._answered and turns[-1] != "assistant":
             self.wrong("ends-with-user", number=len(roles))
+        if not turns:
+            self.wrong("no-question")
 
     def _missing(self, key: str, name: str, record: dict[str, object]) -> None:
         names = [str(k) for k in record]

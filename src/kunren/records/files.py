@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
 import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from kunren.errors import InputError, Problem, os_reason
 from kunren.types import Where
@@ -59,6 +61,54 @@ def _umask() -> int:
 def write_text(path: Path, content: str) -> None:
     """Write UTF-8 text atomically."""
     write_bytes(path, content.encode("utf-8"))
+
+
+class Growing:
+    """A file of lines that takes its name when all of them are written.
+
+    Until then it is ``NAME.partial`` beside what there is under the name. Where writing ends early
+    it stays, with all lines until then. What is no regular file (a device, a pipe) is written to as
+    it is.
+
+    Attributes:
+        lines: how many are written.
+        kept: the partial file, where writing ended early; None: it did not, or nothing was written.
+
+    Raises:
+        OSError: it cannot be opened, or no more can be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = Path(os.path.realpath(path))
+        whole = self._path.exists() and not self._path.is_file()
+        partial = self._path.with_name(f"{self._path.name}.partial")
+        self._partial = self._path if whole else partial
+        if self._path.is_file() and not os.access(self._path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        self._file = self._partial.open("w", encoding="utf-8")
+        self.lines = 0
+        self.kept: Path | None = None
+
+    def write(self, line: str) -> None:
+        """Write one line, so that it is there whatever happens next."""
+        self._file.write(line + "\n")
+        self._file.flush()
+        self.lines += 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with suppress(OSError):
+            self._file.close()
+        if self._partial == self._path:
+            return
+        if kind is None:
+            self._partial.replace(self._path)
+        elif self.lines:
+            self.kept = self._partial
+        else:
+            self._partial.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: object) -> None:

@@ -78,6 +78,11 @@ _SIGNATURES: Mapping[str, str] = {
 """How it computes what goes by the name of a metric of ours and is computed differently. Of 424
 answers with five emoji each it counts 2,088 labels; each once, there are far fewer."""
 
+_BROKEN = (
+    ValueError, KeyError, TypeError, AttributeError, RecursionError, yaml.YAMLError,
+)  # fmt: skip
+"""What readers raise for a file that is not what its name says."""
+
 CONFIG = "config.yaml"
 SCORES = "eval_metrics.json"
 SUMMARY = "summary.md"
@@ -151,7 +156,7 @@ def read(folder: Path) -> Flat:
             return reader(path)
         except InputError as error:
             detail = " ".join(text(one.code, **one.fields) for one in error.problems)
-        except (ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
+        except _BROKEN as error:
             detail = " ".join(f"{type(error).__name__}: {error}".split())
         problems.append(Problem("record.broken-file", Where(str(path)), {"detail": detail}))
         return None

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kunren.data.kinds import not_data, unpacked
 from kunren.errors import InputError, Problem
 from kunren.messages import text
 from kunren.nearest import nearest
@@ -21,6 +22,7 @@ from kunren.records import losses_names
 from kunren.records.losses_names import SHARES, meaning
 from kunren.textfile import decode, excerpt
 from kunren.types import Where
+from kunren.userfile import contents
 
 Row = dict[str, float]
 
@@ -59,7 +61,14 @@ def read(path: Path) -> Losses:
         InputError: it cannot be read as text, is empty, or has no column that is a loss.
     """
     where = Where(str(path))
-    lines = _lines(path.read_bytes(), where)
+    data = contents(path)
+    opened = data if isinstance(data, Problem) else unpacked(data, str(path))
+    if isinstance(opened, Problem):
+        raise InputError(opened)
+    foreign = not_data(opened[0], str(path))
+    if foreign is not None:
+        raise InputError(foreign)
+    lines = _lines(opened[0], where)
     mark = _delimiter(lines[0] if lines else "")
     try:
         table = [cells for cells in csv.reader(lines, delimiter=mark) if any(map(str.strip, cells))]
@@ -126,7 +135,7 @@ def _lines(data: bytes, where: Where) -> list[str]:
     """
     said, _ = decode(data)
     broken = len(_NO_TEXT.findall(said))
-    if 20 * broken > len(said) or data[:4] in (b"PK\3\4", b"\x89PNG", b"\x1f\x8b\x08\0"):
+    if 20 * broken > len(said):
         raise InputError(Problem("doctor.not-text", where))
     lines = said.splitlines()
     begun = 0

@@ -19,6 +19,7 @@ from kunren.messages import text
 from kunren.records import losses_csv
 from kunren.textfile import json_object
 from kunren.types import Where
+from kunren.userfile import contents
 
 STATE = "trainer_state.json"
 CARD = "README.md"
@@ -113,8 +114,11 @@ def read_state(path: Path) -> State:
     Raises:
         InputError: it is broken, or no such file.
     """
+    data = contents(path)
+    if isinstance(data, Problem):
+        raise InputError(data)
     try:
-        said = json.loads(path.read_text(encoding="utf-8-sig"))
+        said = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         detail = " ".join(str(error).split())
         raise InputError(

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import emoji
 
 from kunren.messages import language, text
+from kunren.textfile import printable
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_OTHER_BREAKS = re.compile("[\r\u2028\u2029]")
 _TEXT = "(?P<text>.*)"
 _SPACE = re.compile(r"\s+")
 _BREAK = re.compile(r"\s*[\r\n\u2028\u2029]\s*")
@@ -42,8 +43,8 @@ class Table:
 
 
 def clean(said: str) -> str:
-    """Text without control characters and without marks that turn the writing direction."""
-    return _CONTROL.sub(" ", said)
+    """Text on which nothing can act: what would steer or turn it is written out (``printable``)."""
+    return printable(_OTHER_BREAKS.sub(" ", said))
 
 
 def markdown(said: str) -> str:

@@ -14,6 +14,7 @@ from kunren.scoring.gold import LabelKind
 from kunren.scoring.systems import Named
 from kunren.textfile import decode, excerpt
 from kunren.types import Where
+from kunren.userfile import contents, is_file
 
 
 def prediction_files(written: Sequence[str]) -> list[Named]:
@@ -21,7 +22,7 @@ def prediction_files(written: Sequence[str]) -> list[Named]:
     found = []
     for one in written:
         name, equals, path = one.partition("=")
-        if not equals or Path(one).exists():
+        if not equals or is_file(Path(one)):
             found.append(Named(Path(one)))
         elif name.strip() and path:
             found.append(Named(Path(path), excerpt(name.strip(), 60)))
@@ -61,8 +62,11 @@ def label_set(written: str, kind: LabelKind) -> list[str]:
         InputError: there are none, or the file is not UTF-8.
     """
     path = Path(written)
-    if path.is_file():
-        content, encoding = decode(path.read_bytes())
+    if is_file(path):
+        data = contents(path)
+        if isinstance(data, Problem):
+            raise InputError(data)
+        content, encoding = decode(data)
         if encoding is not None:
             raise InputError(Problem("score.labels-encoding", Where(written)))
         found = content.splitlines()

@@ -69,6 +69,7 @@ class _Ready:
     labels: Sequence[str]
     train: Sequence[Item]
     systems: Sequence[System]
+    how_read: Sequence[Problem]
 
 
 def score(asked: Asked) -> dict[str, Any]:
@@ -105,10 +106,11 @@ def _ready(asked: Asked) -> _Ready:
     files = [read_predictions(one, asked.columns) for one in asked.predictions]
     broken = list(gold.problems)
     known: tuple[Row, ...] = ()
+    trained: tuple[Problem, ...] = ()
     if asked.train is not None:
         columns = {k: v for k, v in asked.columns.items() if k in Fields.model_fields}
         found = read(asked.train, Fields(**columns))
-        known, broken = found.rows, [*broken, *found.problems]
+        known, broken, trained = found.rows, [*broken, *found.problems], found.notes
     if broken:
         _stop([*broken, *(p for file in files for p in file.answers.problems)])
     config = golden.with_kind(asked.task, asked.label_kind, gold)
@@ -125,7 +127,8 @@ def _ready(asked: Asked) -> _Ready:
     if task.answers == "label" and len(labels) < 2:
         problems.append(Problem("score.one-label", Where(gold.path), {"label": "".join(labels)}))
     _stop(problems)
-    return _Ready(config, task, gold, items, labels, train, systems)
+    how_read = [*gold.notes, *trained, *(note for one in files for note in one.answers.notes)]
+    return _Ready(config, task, gold, items, labels, train, systems, how_read)
 
 
 def _stop(problems: Sequence[Problem]) -> None:
@@ -170,7 +173,7 @@ def _told(asked: Asked, ready: _Ready) -> dict[str, Any]:
 def _notes(metrics: Mapping[str, Any], ready: _Ready, partial: Mapping[str, int]) -> list[str]:
     """What must be known of the numbers."""
     items = ready.items
-    notes = []
+    notes = [str(note) for note in ready.how_read]
     if metrics["rows"] < FEW_ROWS:
         notes.append(text("score.few-rows", rows=metrics["rows"]))
     for one in ready.systems:
