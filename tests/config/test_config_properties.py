@@ -14,7 +14,9 @@ from kunren.config.schema import Config
 from kunren.errors import InputError
 
 # YAML cannot hold control characters; a lone surrogate is no text.
-TEXT = st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="\ufeff\ufffd"))
+TEXT = st.text(
+    st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="\ufeff\ufffd"), max_size=60
+)
 TRICKY = st.sampled_from(["3e-5", "no", "null", "~", "", "1_000", "0x1f", ".nan", "true", "1:30"])
 
 
@@ -39,7 +41,7 @@ def test_dump_then_load_is_identity(
         {
             "name": "x",
             "task": {"system": system, "template": "{text}" + train},
-            "data": {"train": train},
+            "data": {"train": f"./{train}"},
             "model": {"id": "m"},
             "tuning": {"target_modules": modules},
             "train": {"learning_rate": rate, "seed": seed},
