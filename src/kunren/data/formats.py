@@ -38,12 +38,14 @@ class Parsed:
     Attributes:
         columns: of a table, the names of its columns; None for JSON.
         header: the line that the names of the columns stand on.
+        notes: what was understood of the file without being told; see ``data.notes``.
     """
 
     records: list[Record] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     columns: tuple[str, ...] | None = None
     header: int | None = None
+    notes: list[Problem] = field(default_factory=list)
 
 
 def parse(data: bytes, path: str) -> Parsed:

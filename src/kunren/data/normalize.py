@@ -12,6 +12,21 @@ _TWINS = (("〜", "~"), ("−", "-"), ("‖", "∥"))
 _INVISIBLE = re.compile("[\u00ad\u200b\u200c\u2060\ufe0e\ufe0f\ufeff]")
 
 
+MISSING_WORDS = frozenset(
+    (
+        "nan", "-nan", "+nan", "1.#qnan", "-1.#qnan", "1.#ind", "-1.#ind",
+        "null", "none", "<na>", "nat", "n/a", "na", "#n/a", "#n/a n/a", "#na",
+        "#value!", "#ref!", "#name?", "#div/0!", "#null!", "#num!",
+    )
+)  # fmt: skip
+"""What pandas, R, databases and spreadsheets write into a cell that has no value, case-folded."""
+
+
+def is_missing_word(cell: str) -> bool:
+    """Whether a cell holds nothing but such a word."""
+    return len(cell) < 16 and cell.strip().casefold() in MISSING_WORDS
+
+
 @lru_cache(maxsize=1 << 18)
 def normalize(text: str) -> str:
     """NFKC, lower case, single spaces, without what cannot be seen.
