@@ -35,6 +35,8 @@ class Predictor:
     labels: tuple[str, ...]
     system: str | None
     threshold: float | None
+    empty: bool = False
+    thinks: bool = False
 
     @classmethod
     def open(
@@ -61,20 +63,41 @@ class Predictor:
         )
         model = make_family(family, loaded)
         labels = tuple(asked.labels)
-        return cls(config, make_task(config.task), model, labels, asked.system, asked.threshold)
+        return cls(
+            config=config,
+            task=make_task(config.task),
+            model=model,
+            labels=labels,
+            system=asked.system,
+            threshold=asked.threshold,
+            empty=asked.empty,
+            thinks=asked.thinks,
+        )
 
     def context(
-        self, messages: Sequence[Message], fields: Mapping[str, str] | None = None
+        self,
+        messages: Sequence[Message],
+        fields: Mapping[str, str] | None = None,
+        *,
+        chat: bool = True,
     ) -> tuple[Message, ...]:
         """A conversation as the training rows were: with the system prompt and the template.
+
+        Args:
+            messages: the conversation, up to what is to be answered.
+            fields: the columns that the template may name.
+            chat: whether it was given as a conversation: beside a flat text, a system prompt was a
+                column, and the text has its template all the same.
 
         Raises:
             InputError: the template names a field that is not among ``fields``.
         """
         turns = tuple(messages)
-        if len(turns) == 1 and turns[0].role == "user":
-            asked = render(self.config.task.template, turns[0].content, fields or {}, self.labels)
-            turns = (Message("user", asked),)
+        head = turns[:1] if turns[0].role == "system" and not chat else ()
+        if [turn.role for turn in turns[len(head) :]] == ["user"]:
+            said = turns[-1].content
+            asked = render(self.config.task.template, said, fields or {}, self.labels)
+            turns = (*head, Message("user", asked))
         if self.system and turns[0].role != "system":
             turns = (Message("system", self.system), *turns)
         return turns
@@ -88,10 +111,14 @@ class Predictor:
             contexts: from ``context``.
             batch_size: conversations at a time.
         """
-        items = [Item(str(n), str(n), tuple(turns), "") for n, turns in enumerate(contexts)]
+        items = [
+            Item(str(n), str(n), tuple(turns), "", thinks=self.thinks)
+            for n, turns in enumerate(contexts)
+        ]
         written = self.config.evaluate.max_new_tokens or _CHAT_TOKENS
         cut = 0.5 if self.threshold is None else self.threshold
-        options = Options(batch_size, written, self.config.evaluate.decoding, threshold=cut)
+        decoding = self.config.evaluate.decoding
+        options = Options(batch_size, written, decoding, threshold=cut, empty=self.empty)
         with Silent().stage("", None) as bar:
             return answer(self.model, self.task, items, self.labels, options, bar)
 
