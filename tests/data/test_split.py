@@ -285,6 +285,6 @@ def test_the_fingerprint_sees_what_turns_weigh_and_think() -> None:
     kept = split(rows, lambda _: "", Split()).fingerprint
     assert split(rows, lambda _: "", Split()).fingerprint == kept
     for change in ({"weight": 0.5}, {"reasoning": "考える"}, {"calls": "[]"}):
-        turned = replace(rows[0].messages[1], **change)  # type: ignore[arg-type]
+        turned = replace(rows[0].messages[1], **change)
         other = [replace(rows[0], messages=(rows[0].messages[0], turned)), *rows[1:]]
         assert split(other, lambda _: "", Split()).fingerprint != kept
