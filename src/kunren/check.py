@@ -16,7 +16,16 @@ from kunren.config.schema import LossConfig
 from kunren.doctor import engine
 from kunren.doctor.engine import Evidence
 from kunren.doctor.evidence import Missing
-from kunren.doctor.reading import Batch, Ends, Examples, Steps, Template, Vocabulary, Weights
+from kunren.doctor.reading import (
+    Batch,
+    Ends,
+    Examples,
+    Steps,
+    Template,
+    TurnReading,
+    Vocabulary,
+    Weights,
+)
 from kunren.doctor.table import BY_SLUG, DATA, MODEL, Rule
 from kunren.errors import InputError, Problem
 from kunren.messages import text
@@ -191,6 +200,7 @@ def evidence_of(plan: Plan, reading: Reading | None) -> Evidence:
     known: dict[str, Callable[[], Any]] = {
         "config": lambda: plan.config.model_dump(mode="json"),
         "rows": lambda: plan.rows,
+        "raw": lambda: plan.raw,
         "items": lambda: plan.items,
         "labels": lambda: plan.labels,
         "answers": lambda: plan.task.answers,
@@ -200,7 +210,7 @@ def evidence_of(plan: Plan, reading: Reading | None) -> Evidence:
     if reading is None:
         names = (
             "family", "tokenizer", "examples", "added", "vocabulary", "round_trip", "weights",
-            "positions", "ends", "template", "batch", "steps",
+            "positions", "ends", "template", "turns_read", "batch", "steps",
         )  # fmt: skip
         return Evidence(known | dict.fromkeys(names, lambda: _no_model(plan)))
     given, family = reading, reading.family
@@ -217,6 +227,7 @@ def evidence_of(plan: Plan, reading: Reading | None) -> Evidence:
             "positions": lambda: readable(family),
             "ends": lambda: _ends(family),
             "template": lambda: _template(plan, given),
+            "turns_read": lambda: _turns_read(plan, family),
             "batch": lambda: _or_missing(given.batch, "batch"),
             "steps": lambda: steps_of(plan),
         }
@@ -343,6 +354,17 @@ def _template(plan: Plan, reading: Reading) -> Template:
     return Template(reading.template, trained, asked)
 
 
+def _turns_read(plan: Plan, family: Family) -> TurnReading:
+    from kunren.models.chat_template import reads_tools
+
+    causal = family.name == "causal"
+    return TurnReading(
+        reasoning=family.reasons and plan.task.answers == "text",
+        tools=not causal or reads_tools(family.loaded.tokenizer),
+        system=family.name != "encoder",
+    )
+
+
 def _reading_of(ready: Ready) -> Reading:
     from kunren.models.vocabulary import embedding_rows, is_tied
 
@@ -397,4 +419,4 @@ def _unweighted(row: AnyExample) -> AnyExample:
         case PairExample():
             return replace(row, weight=1.0)
         case LabelExample():
-            return row
+            return replace(row, weight=1.0)

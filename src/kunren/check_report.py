@@ -11,8 +11,10 @@ from typing import Any
 
 from kunren.check import Checked, steps_of
 from kunren.check_preview import Piece, Shown, preview
+from kunren.data import notes
 from kunren.doctor.reading import length
 from kunren.duration import Duration, expected
+from kunren.errors import Problem
 from kunren.messages import text
 from kunren.plan import SPLITS
 from kunren.ready import readable
@@ -44,6 +46,7 @@ def as_json(checked: Checked, records: Path) -> dict[str, Any]:
         "schema": 1,
         "name": config.name,
         "model": {"id": config.model.id, "family": config.model.family, "absent": checked.absent},
+        "notes": [one | {"message": notes.said(note)} for one, note in _noted(plan.notes)],
         "rows": {name: len(plan.rows[name]) for name in SPLITS},
         "items": {name: len(plan.items[name]) for name in SPLITS},
         "filters": filters.as_json(plan.filtered) if plan.filtered.steps else None,
@@ -63,6 +66,7 @@ def lines(checked: Checked, told: Mapping[str, Any]) -> Iterator[str]:
         checked: what was found out.
         told: the same, from ``as_json``.
     """
+    yield from (note["message"] for note in told["notes"])
     yield text("check.rows", **told["rows"])
     if told["items"] != told["rows"]:
         yield text("check.items", **told["items"])
@@ -81,6 +85,10 @@ def lines(checked: Checked, told: Mapping[str, Any]) -> Iterator[str]:
     if steps["trainings"] > 1:
         yield text("check.trainings", **steps)
     yield _time(told["time"])
+
+
+def _noted(found: Sequence[Problem]) -> Iterator[tuple[dict[str, Any], Problem]]:
+    yield from zip(notes.as_json(found), found, strict=True)
 
 
 def label_columns() -> list[str]:

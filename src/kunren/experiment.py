@@ -19,7 +19,7 @@ from kunren.check import before_training
 from kunren.config.load import DATA_PATHS, Loaded, dump
 from kunren.config.load import load as load_config
 from kunren.config.schema import Config
-from kunren.data import overlap
+from kunren.data import notes, overlap
 from kunren.data.split import rarer_than_folds
 from kunren.doctor import engine, remarks
 from kunren.errors import InputError, Problem, TrainingStopped
@@ -113,6 +113,8 @@ def _begin(
 ) -> tuple[Run, Ready]:
     """Look at data and config, load the model, and make the run folder."""
     check_output(output)
+    for note in plan.notes:
+        progress.say(notes.said(note))
     if plan.filtered.steps:
         progress.say("\n".join(filters.lines(plan.filtered)))
     for warning in overlap.warnings(plan.overlaps):
@@ -349,6 +351,7 @@ class _Experiment:
         data = provenance.data_facts(paths, plan.items, plan.labels, overlaps=overlaps)
         if plan.filtered.steps:
             data["filters"] = filters.as_json(plan.filtered)
+        data["notes"] = notes.as_json(plan.notes)
         if plan.documents.files:
             data["documents"] = provenance.file_facts(plan.documents.files)
         if self._folded:

@@ -19,8 +19,9 @@ from kunren.doctor import settings
 from kunren.errors import InputError, Problem
 from kunren.models import family_class, sources
 from kunren.nearest import nearest
-from kunren.tasks import Task, filters, make_task, templates
+from kunren.tasks import Task, filters, make_task, prompting, templates
 from kunren.tasks.filters import Filtered
+from kunren.tasks.settle import settle
 from kunren.types import Item, Row
 from kunren.userfile import located
 
@@ -47,6 +48,7 @@ class Plan:
         labels: the closed set; empty for free text.
         fold: which of ``folds`` this plan is of, from 0.
         documents: what the config's ``data.documents`` holds.
+        notes: what was understood of the data without being told; see ``data.notes``.
     """
 
     config: Config
@@ -62,6 +64,7 @@ class Plan:
     labels: tuple[str, ...]
     fold: int = 0
     documents: Documents = field(default_factory=Documents)
+    notes: tuple[Problem, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -92,8 +95,8 @@ class Plan:
         Without system prompts: a default one is decided later, and a resumed run must give the
         same texts.
         """
-        rows = self.rows["train"]
-        return [m.content for row in rows for m in row.messages if m.role != "system"]
+        turns = [m for row in self.rows["train"] for m in row.messages if m.role != "system"]
+        return [said for m in turns for said in (m.content, m.reasoning, m.calls) if said]
 
     @property
     def system(self) -> str | None:
@@ -145,8 +148,12 @@ def prepare(loaded: LoadedConfig) -> Plan:
     config = loaded.config
     ready = templates.resolve(config.task.template)
     config = _with_task(config, template=ready)
+    templated = prompting.columns(config.task)
+    files = read_files(config.data, loaded.folder, config.task, templated)
+    settled, of_labels = settle(config.task, files.rows)
+    config = config.model_copy(update={"task": settled})
+    notes = (*files.notes, *of_labels)
     task = make_task(config.task)
-    files = read_files(config.data, loaded.folder)
     model = _local(config.model, loaded.folder)
     documents = read_documents(config.data.documents, loaded.folder)
     problems = [*files.problems, *task.problems(files.rows), *sources.check(model)]
@@ -158,7 +165,7 @@ def prepare(loaded: LoadedConfig) -> Plan:
     filtered, files = _filter(task, files)
     folds, known = _split(config, task, files)
     plan = _made(config, loaded.folder, model, task, filtered, folds, known)
-    plan = replace(plan, documents=documents)
+    plan = replace(plan, documents=documents, notes=notes)
     problems = _weight_problems(plan)
     if problems:
         raise InputError(problems)

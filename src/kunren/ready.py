@@ -89,11 +89,19 @@ def settled(plan: Plan, family: Family) -> Plan:
         rate = learning_rate(str(config.model.family), kind, pretrained(family))
         train = train.model_copy(update={"learning_rate": rate})
     if evaluate.max_new_tokens is None:
-        answers = dict.fromkeys(item.answer for item in plan.items["train"])
+        answers = dict.fromkeys(_written(plan, family))
         longest = max(family.tokens(sorted(answers, key=len, reverse=True)[:_MOST_ANSWERS]))
         room = max(LEAST_TOKENS, longest + -(-longest // 4))
         evaluate = evaluate.model_copy(update={"max_new_tokens": room})
     return replace(plan, config=config.model_copy(update={"train": train, "evaluate": evaluate}))
+
+
+def _written(plan: Plan, family: Family) -> list[str]:
+    """All that a model is to write for the training rows: of one that reasons, that too."""
+    if not family.reasons:
+        return [item.answer for item in plan.items["train"]]
+    turns = [m for row in plan.rows["train"] for m in row.messages if m.is_answer]
+    return [f"{m.reasoning}\n\n{m.content}" if m.reasoning else m.content for m in turns]
 
 
 def pretrained(family: Family) -> bool:
@@ -138,9 +146,11 @@ def token_limit(plan: Plan, family: Family) -> int:
 
 
 def _weight_of(weights: Mapping[str, float]) -> Callable[[Item], float]:
-    """The weight of an answer: the mean of its labels'."""
+    """The weight of an answer: the mean of its labels', 1 for an empty set."""
 
     def weight(item: Item) -> float:
+        if not item.labels:
+            return 1.0
         return sum(weights[label] for label in item.labels) / len(item.labels)
 
     return weight

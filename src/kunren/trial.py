@@ -20,7 +20,7 @@ from kunren.config.schema import Decoding
 from kunren.errors import TrainingStopped
 from kunren.messages import text
 from kunren.models import Family, make_family
-from kunren.models.answering import Options, answer, choose_threshold, decide, writes
+from kunren.models.answering import Options, answer, choose_threshold, decide, has_empty, writes
 from kunren.plan import SPLITS, Plan
 from kunren.progress import Progress, Silent
 from kunren.progress import Task as Bar
@@ -150,7 +150,12 @@ class Trial:
     def _options(self, decoding: Decoding, threshold: float = 0.5) -> Options:
         c = self._plan.config.evaluate
         assert c.max_new_tokens is not None  # noqa: S101  (see _settled)
-        return Options(c.batch_size, c.max_new_tokens, decoding, c.generate, threshold)
+        return Options(c.batch_size, c.max_new_tokens, decoding, c.generate, threshold, self._empty)
+
+    @property
+    def _empty(self) -> bool:
+        """Whether an answer may be an empty set."""
+        return self._plan.task.answers == "set" and has_empty(self._plan.items["train"])
 
     def _base(self, family: Family) -> list[Prediction]:
         plan, decoding = self._plan, self._plan.config.evaluate.decoding
@@ -164,8 +169,9 @@ class Trial:
                     train, [*tuned_on, *test], plan.labels, plan.config.evaluate.batch_size, bar
                 )
             if plan.task.answers == "set":
-                cut = choose_threshold(tuned_on, said[: len(tuned_on)], plan.labels)
-                said = decide(said, plan.labels, cut)
+                of_held_out = said[: len(tuned_on)]
+                cut = choose_threshold(tuned_on, of_held_out, plan.labels, empty=self._empty)
+                said = decide(said, plan.labels, cut, empty=self._empty)
             return self._store("base", said[len(tuned_on) :])
 
     def _ask(
@@ -325,8 +331,12 @@ class Trial:
             items = plan.items["validation"]
             with Silent().stage("", None) as bar:
                 said = tuned.predict(items, plan.labels, plan.config.evaluate.batch_size, bar)
-            threshold = choose_threshold(items, said, plan.labels)
-        write_task_file(target, TaskFile(plan.labels, plan.system, threshold))
+            threshold = choose_threshold(items, said, plan.labels, empty=self._empty)
+        thinks = 2 * sum(item.thinks for item in plan.items["train"]) > len(plan.items["train"])
+        content = TaskFile(
+            plan.labels, plan.system, threshold, self._empty, thinks and tuned.reasons
+        )
+        write_task_file(target, content)
 
     def _verified(self, tuned: Family, target: Path) -> dict[str, Any]:
         """See in a fresh process that what was saved is what was trained."""
@@ -357,7 +367,8 @@ class Trial:
             with Silent().stage("", None) as bar:
                 said = answer(family, plan.task, items, plan.labels, options, bar)
             if answers == "set" and not writes(family, answers):
-                said = decide(said, plan.labels, choose_threshold(items, said, plan.labels))
+                cut = choose_threshold(items, said, plan.labels, empty=self._empty)
+                said = decide(said, plan.labels, cut, empty=self._empty)
             leans = None if answers == "text" else leaning(items, said)
             watch.evaluated(None if leans is None else asdict(leans))
             return validation_metrics(answers, items, said, plan.labels)

@@ -6,16 +6,39 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Role = Literal["system", "user", "assistant"]
-"""Who speaks, in the words of the chat format that Hugging Face templates use."""
+Role = Literal["system", "user", "assistant", "tool"]
+"""Who speaks, in the words of the chat format that Hugging Face templates use. ``tool``: what a
+program gave back to the assistant; it is read, and never asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation.
+
+    Attributes:
+        role: who speaks.
+        content: what is said.
+        weight: of an assistant turn, how much the loss counts it. 0: it is read as what was said
+            before, and is neither trained on nor predicted.
+        reasoning: what the assistant thinks before it answers; empty where the data has none.
+        calls: the tools that the assistant calls, as a JSON list in the form that chat templates
+            take; empty where it calls none.
+        name: of the tool, where the turn says it.
+        unread: names of the turn's other fields that hold something; nothing reads them.
+    """
 
     role: Role
     content: str
+    weight: float = 1.0
+    reasoning: str = ""
+    calls: str = ""
+    name: str = ""
+    unread: tuple[str, ...] = ()
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether it is to be learnt and predicted."""
+        return self.role == "assistant" and self.weight > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +59,8 @@ class Row:
     A flat row (text, label) is the conversation user → assistant. ``id`` is unique within the
     experiment and stable between runs on the same file. ``fields`` are a flat row's other columns,
     as text, by name: what a prompt template may refer to. ``group`` is the user, document or
-    conversation that it is from: rows of a group are never divided between splits.
+    conversation that it is from: rows of a group are never divided between splits. ``chat``: the
+    file gave it as a conversation, not as a text and its answer.
     """
 
     id: str
@@ -44,6 +68,7 @@ class Row:
     where: Where
     fields: Mapping[str, str] = field(default_factory=dict, hash=False)
     group: str | None = None
+    chat: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +81,9 @@ class Item:
     Attributes:
         answer: the gold answer as the model is to write it.
         labels: the gold labels that it means: one for ``classify``, the set in the answer's order
-            for ``tag``, none for ``answer``.
+            for ``tag`` (which may be empty), none for ``answer``.
+        weight: how much the loss counts it.
+        thinks: whether reasoning stands before the gold answer, so that the model is let think.
     """
 
     id: str
@@ -64,6 +91,8 @@ class Item:
     context: tuple[Message, ...]
     answer: str
     labels: tuple[str, ...] = ()
+    weight: float = 1.0
+    thinks: bool = False
 
     @property
     def text(self) -> str:
@@ -114,13 +143,17 @@ class LabelExample:
         row_id: the row it was made from.
         input_ids: what the model reads, without padding.
         labels: indices of the gold labels in the head: one, or a set for a multi-label head. A
-            label that the head does not know (in validation rows) is left out; with none left the
-            loss does not count the item.
+            label that the head does not know (in validation rows) is left out.
+        counted: whether the loss counts the item. Not where no gold label is known; an empty set is
+            counted by a multi-label head, as all of its labels are known to be absent.
+        weight: how much the loss counts it.
     """
 
     row_id: str
     input_ids: tuple[int, ...]
     labels: tuple[int, ...]
+    counted: bool = True
+    weight: float = 1.0
 
 
 AnyExample = Example | PairExample | LabelExample
@@ -135,7 +168,8 @@ class Prediction:
         labels: the labels it chose from the closed set: one for ``classify``, the set, best first,
             for ``tag``; None where the system gives no labels, () where none of what it said is
             one.
-        probability: the probability of the first of ``labels``, in [0, 1].
+        probability: the probability of the first of ``labels``, in [0, 1]; None where there is
+            none, as in an empty set.
         probabilities: one probability a label, in the order of the label set; they sum to 1 for
             ``classify`` and stand each for itself for ``tag``. Empty where the system gives none.
         generated: the free generation, stripped; None where none was asked for.

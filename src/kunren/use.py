@@ -12,6 +12,7 @@ from typing import Any, Literal
 from kunren.config.schema import Config
 from kunren.data.formats import Form
 from kunren.data.inputs import BadLine, Input, Inputs, read_inputs
+from kunren.data.records import Manner
 from kunren.errors import InputError, Problem
 from kunren.experiment import open_finished
 from kunren.models import Family, family_class, make_family
@@ -20,6 +21,7 @@ from kunren.progress import Progress, Silent
 from kunren.ready import LEAST_TOKENS, readable
 from kunren.records.task_file import read_task_file
 from kunren.tasks import Answers, Task, make_task
+from kunren.tasks.prompting import columns
 from kunren.tasks.templates import render
 from kunren.textfile import shown
 from kunren.types import Item, Message, Prediction, Where
@@ -41,6 +43,8 @@ class Predictor:
     labels: tuple[str, ...]
     system: str | None
     threshold: float | None
+    empty: bool = False
+    thinks: bool = False
 
     @classmethod
     def open(
@@ -67,20 +71,41 @@ class Predictor:
         )
         model = make_family(family, loaded)
         labels = tuple(asked.labels)
-        return cls(config, make_task(config.task), model, labels, asked.system, asked.threshold)
+        return cls(
+            config=config,
+            task=make_task(config.task),
+            model=model,
+            labels=labels,
+            system=asked.system,
+            threshold=asked.threshold,
+            empty=asked.empty,
+            thinks=asked.thinks,
+        )
 
     def context(
-        self, messages: Sequence[Message], fields: Mapping[str, str] | None = None
+        self,
+        messages: Sequence[Message],
+        fields: Mapping[str, str] | None = None,
+        *,
+        chat: bool = True,
     ) -> tuple[Message, ...]:
         """A conversation as the training rows were: with the system prompt and the template.
+
+        Args:
+            messages: the conversation, up to what is to be answered.
+            fields: the columns that the template may name.
+            chat: whether it was given as a conversation: beside a flat text, a system prompt was a
+                column, and the text has its template all the same.
 
         Raises:
             InputError: the template names a field that is not among ``fields``.
         """
         turns = tuple(messages)
-        if len(turns) == 1 and turns[0].role == "user":
-            asked = render(self.config.task.template, turns[0].content, fields or {}, self.labels)
-            turns = (Message("user", asked),)
+        head = turns[:1] if turns[0].role == "system" and not chat else ()
+        if [turn.role for turn in turns[len(head) :]] == ["user"]:
+            said = turns[-1].content
+            asked = render(self.config.task.template, said, fields or {}, self.labels)
+            turns = (*head, Message("user", asked))
         if self.system and turns[0].role != "system":
             turns = (Message("system", self.system), *turns)
         return turns
@@ -126,9 +151,10 @@ class Predictor:
         self, contexts: Sequence[Sequence[Message]], batch_size: int, written: int
     ) -> list[Prediction]:
         cut = 0.5 if self.threshold is None else self.threshold
-        options = Options(batch_size, written, self.config.evaluate.decoding, threshold=cut)
+        decoding = self.config.evaluate.decoding
+        options = Options(batch_size, written, decoding, threshold=cut, empty=self.empty)
         with Silent().stage("", None) as bar:
-            return answer(self.model, self.task, _items(contexts), self.labels, options, bar)
+            return answer(self.model, self.task, self._items(contexts), self.labels, options, bar)
 
     def _sizes(self, contexts: Sequence[Sequence[Message]]) -> list[int | Problem]:
         """How many tokens each conversation has as a prompt."""
@@ -136,7 +162,7 @@ class Predictor:
 
         try:
             with quiet():  # it is told here that a text is too long for the model
-                return [len(prompt) for prompt in self.model.prompts(_items(contexts))]
+                return [len(prompt) for prompt in self.model.prompts(self._items(contexts))]
         except InputError as error:  # of a chat template, which does not say for which
             if len(contexts) < 2:
                 return [error.problems[0]]
@@ -156,6 +182,12 @@ class Predictor:
             return Problem("cli.predict-too-long", fields=fields)
         return min(wanted, limit - size) if joined and self._writes else wanted
 
+    def _items(self, contexts: Sequence[Sequence[Message]]) -> list[Item]:
+        return [
+            Item(str(n), str(n), tuple(turns), "", thinks=self.thinks)
+            for n, turns in enumerate(contexts)
+        ]
+
     @property
     def _writes(self) -> bool:
         return writes(self.model, self.task.answers)
@@ -163,10 +195,6 @@ class Predictor:
     @cached_property
     def _longest_label(self) -> int:
         return max(self.model.tokens(self.labels), default=0)
-
-
-def _items(contexts: Sequence[Sequence[Message]]) -> list[Item]:
-    return [Item(str(n), str(n), tuple(turns), "") for n, turns in enumerate(contexts)]
 
 
 def read_questions(
@@ -190,7 +218,9 @@ def read_questions(
     data = bounded(sys.stdin.buffer, Where(name)) if file is None else contents(file, area="cli")
     if isinstance(data, Problem):
         raise InputError(data)
-    return read_inputs(data, name, fields, form)
+    templated, threshold = columns(config.task), config.task.labels.threshold
+    manner = Manner(fields, templated, threshold, answered=False)
+    return read_inputs(data, name, manner, form)
 
 
 def predict_stream(
@@ -219,7 +249,7 @@ def _results(
             found[number] = one.problem
             continue
         try:
-            contexts[number] = predictor.context(one.messages, one.fields)
+            contexts[number] = predictor.context(one.messages, one.fields, chat=one.chat)
             questions[number] = _question(one.messages)
         except InputError as error:
             found[number] = error.problems[0]

@@ -22,7 +22,7 @@ def placeholders(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
 
 
-@pytest.mark.parametrize("area", ["config", "data"])
+@pytest.mark.parametrize("area", ["config", "data", "notes"])
 def test_both_languages_say_the_same(area: str) -> None:
     for name, said in catalogue(area).items():
         assert set(said) == {"ja", "en"}, name
@@ -30,10 +30,17 @@ def test_both_languages_say_the_same(area: str) -> None:
         assert ja - {"excerpt", "column"} == en - {"excerpt", "column"}, name
 
 
-@pytest.mark.parametrize("area", ["config", "data"])
+@pytest.mark.parametrize("area", ["config", "data", "notes"])
 def test_no_message_is_left_over(area: str) -> None:
     # Some names are put together, as f"empty-{key}" is.
-    built = {"empty-text", "empty-label", "text-type", "label-type"}
+    built = {"empty-text", "empty-label", "text-type", "label-type", "joined-user"}
+    built |= {"joined-assistant", "same-number", "whole-number"}
     built |= {f"foreign-{why}" for why in foreign.WITHOUT}
+    built |= {
+        f"missing-{one}{labels}{near}"
+        for one in ("column", "field")
+        for labels in ("", "-of-labels")
+        for near in ("", "-near")
+    }
     unused = [name for name in catalogue(area) if name not in SOURCE and name not in built]
     assert not unused

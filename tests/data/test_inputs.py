@@ -13,6 +13,7 @@ import pytest
 from kunren.config.schema import Fields
 from kunren.data.formats import Form
 from kunren.data.inputs import BadLine, Input, Inputs, read_inputs
+from kunren.data.records import Manner
 from kunren.errors import InputError
 
 TEXTS = ["一つ目の文", "二つ目,と\tの文", "三つ目の文"]
@@ -21,7 +22,7 @@ ROWS = [{"id": f"r{n}", "text": text} for n, text in enumerate(TEXTS)]
 
 def load(content: str | bytes, name: str = "-", form: Form | None = None) -> Inputs:
     raw = content.encode() if isinstance(content, str) else content
-    return read_inputs(raw, name, Fields(), form)
+    return read_inputs(raw, name, Manner(Fields(), answered=False), form)
 
 
 def read(content: str | bytes, name: str = "-", form: Form | None = None) -> list[Input | BadLine]:
@@ -101,7 +102,7 @@ def test_bad_lines_stand_in_their_place() -> None:
     assert [f.line for f in found] == list(range(1, 11))
     assert [said(f) for f in found] == [
         "あ", "data.broken-json", "data.missing-field-near", "data.empty-text",
-        "data.not-an-object", "data.garbled", "[" * 10, "data.json-too-deep", "data.text-type",
+        "data.not-an-object", "data.garbled", "[" * 10, "data.json-too-deep", "3",
         "お",
     ]  # fmt: skip
     assert [f.id for f in found[:3]] == ["7", None, "x"]
@@ -152,7 +153,6 @@ def test_a_conversation_leaves_out_the_answer_at_its_end() -> None:
         '{"messages": []}',
         '{"messages": [{"role": "assistant", "content": "あ"}]}',
         '{"messages": [{"role": "system", "content": "あ"}]}',
-        '{"messages": [{"role": "user", "content": "あ"}, {"role": "user", "content": "い"}]}',
     ],
 )
 def test_a_conversation_that_is_none_is_a_bad_line(line: str) -> None:

@@ -277,3 +277,14 @@ def test_overlaps_know_rows_not_questions() -> None:
     assert problem.where == Where("rows.jsonl", 2)
     assert "data.train" in str(problem)
     assert "rows.jsonl:2）" in str(problem)
+
+
+def test_the_fingerprint_sees_what_turns_weigh_and_think() -> None:
+    rows = [Row(str(n), (Message("user", f"問い{n}"), Message("assistant", "答え")), Where("a", n))
+            for n in range(20)]  # fmt: skip
+    kept = split(rows, lambda _: "", Split()).fingerprint
+    assert split(rows, lambda _: "", Split()).fingerprint == kept
+    for change in ({"weight": 0.5}, {"reasoning": "考える"}, {"calls": "[]"}):
+        turned = replace(rows[0].messages[1], **change)
+        other = [replace(rows[0], messages=(rows[0].messages[0], turned)), *rows[1:]]
+        assert split(other, lambda _: "", Split()).fingerprint != kept

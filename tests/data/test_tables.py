@@ -89,8 +89,8 @@ def test_a_rare_or_missing_label_among_the_swallowed_rows(tmp_path: Path, odd: s
     rows[5] = f"{TEXTS[5]},{odd}"
     found = load(tmp_path, "a.csv", table(rows))
     assert told(found.problems)[0] == ("open-quote", 5)
-    assert told(found.problems)[1:] == ([] if odd else [("empty-label", 7)])
-    assert len(found.rows) == (23 if odd else 22)
+    assert told(found.problems)[1:] == []  # whether an empty label is one, the task says
+    assert len(found.rows) == 23
 
 
 def test_lines_that_fit_by_half_are_believed_and_told(tmp_path: Path) -> None:
@@ -330,7 +330,7 @@ def test_a_title_above_other_names_shows_those(tmp_path: Path) -> None:
 def test_rows_are_never_taken_for_a_title(tmp_path: Path) -> None:
     rows = ["あ,", ",い", "text,label"]
     found = load(tmp_path, "a.csv", "text,label\n" + "\n".join(rows))
-    assert told(found.problems) == [("empty-label", 2), ("empty-text", 3)]
+    assert told(found.problems) == [("empty-text", 3)]
     assert told(found.notes) == [("header-again", 4)]
 
 

@@ -15,6 +15,10 @@ from kunren.types import Item, Message, Prediction
 LABELS = ("スポーツ", "経済", "文化")
 
 
+def sets_item(number: int, text: str, labels: tuple[str, ...]) -> Item:
+    return Item(str(number), str(number), (Message("user", text),), "、".join(labels), labels)
+
+
 def item(name: str, said: str, gold: str, labels: tuple[str, ...] | None = None) -> Item:
     context = (Message("system", "分類して"), Message("user", said))
     return Item(name, name, context, gold, (gold,) if labels is None else labels)
@@ -161,6 +165,26 @@ def test_the_constant_set_may_be_larger_than_any_training_set() -> None:
 def test_the_constant_set_of_equals_is_the_smallest_and_first() -> None:
     assert best_constant_set([("b",), ("a",)], ("a", "b")) == ("a",)
     assert best_constant_set([], ("a", "b")) == ("a",)
+
+
+def test_the_best_constant_set_may_be_empty_where_sets_are() -> None:
+    labels = ("a", "b")
+    assert best_constant_set([(), (), ("a",), ("b",), ("a",), ("a",)], labels) == ("a",)
+    assert best_constant_set([(), (), ("a",), ("b",), ()], labels) == ()
+    assert best_constant_set([()], labels) == ()
+    assert best_constant_set([("a", "b"), ()], labels) in ((), ("a", "b"))
+
+
+def test_baselines_answer_with_an_empty_set_where_that_is_most_often_right() -> None:
+    train = [sets_item(n, f"天気がいい{n}", ("a",) if n < 2 else ()) for n in range(8)]
+    held = [sets_item(n, f"天気がいい{n}", ()) for n in range(8, 12)]
+    said = run_baselines("all", "set", train, held, held, ("a",))
+    for name in ("majority", "constant", "tfidf_logreg"):
+        assert {p.labels for p in said[name]} == {()}, name
+    assert all(p.probability is None for p in said["majority"])
+    full = [sets_item(n, f"天気がいい{n}", ("a",)) for n in range(8)]
+    said = run_baselines("all", "set", full, held, held, ("a", "b"))
+    assert all(p.labels == ("a",) for found in said.values() for p in found)
 
 
 def test_tfidf_of_sets_cuts_where_the_validation_rows_say() -> None:

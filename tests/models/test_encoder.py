@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -138,9 +139,18 @@ def test_an_example_has_the_text_and_the_numbers_of_its_labels(make: Make) -> No
 
 
 def test_a_label_that_the_head_does_not_know_leaves_none(make: Make) -> None:
-    (example,) = make("bert").encode([], [item(0, "いい", "未知")])
-    assert isinstance(example, LabelExample)
-    assert example.labels == ()
+    for multi_label in (False, True):
+        (example,) = make("bert", multi_label=multi_label).encode([], [item(0, "いい", "未知")])
+        assert isinstance(example, LabelExample)
+        assert (example.labels, example.counted) == ((), False)
+
+
+def test_an_empty_set_is_counted_and_items_weigh(make: Make) -> None:
+    items = [item(0, "いい"), replace(item(1, "あ", "怒"), weight=0.5)]
+    found = make("bert", multi_label=True).encode([], items)
+    assert [(e.labels, e.counted, e.weight) for e in found if isinstance(e, LabelExample)] == [
+        ((), True, 1), ((1,), True, 0.5),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -241,6 +251,17 @@ def test_untuned_sets(make: Make) -> None:
     assert said[:, 1].argmax() == 2  # one row has it
     assert ((said[:, 2] > 0.5) == [False, True] * 3).all()
     assert (said[:, 3] == 0).all()  # none has it
+
+
+def test_rows_with_an_empty_set_are_learnt_from(make: Make) -> None:
+    family = make("bert", multi_label=True)
+    train = [item(n, text, *(["喜"] if n == 0 else [])) for n, text in enumerate(TEXTS)]
+    said = table(untuned(family, train))
+    assert said[0, 0] > 0.5
+    assert (said[1:, 0] < 0.5).all()
+    family.start_head(train)
+    _, layer = output_layer(family.loaded.model)
+    assert layer.bias.tolist()[0] == pytest.approx(math.log(1.5 / 5.5))
 
 
 def test_untuned_where_there_is_little_to_learn_from(make: Make) -> None:

@@ -398,3 +398,20 @@ def test_training_makes_it_right(folder: Path) -> None:
     assert [p.label for p in predictions] == ["😀", "👨‍👩‍👧"]
     with Silent().stage("", None) as task:
         assert family.generate(items, 30, 2, task) == ["😀", "👨‍👩‍👧"]
+
+
+def test_what_tools_gave_back_is_read_as_a_line_of_its_own() -> None:
+    turns = (
+        Message("user", "天気は"),
+        Message("assistant", "", weight=0, calls='[{"f": 1}]'),
+        Message("tool", "晴れ"),
+    )
+    assert as_text(turns) == 'ユーザー: 天気は\nアシスタント: [{"f": 1}]\nツール: 晴れ'
+
+
+def test_an_item_counts_what_it_weighs(family: Seq2Seq) -> None:
+    made = [Item(str(n), str(n), (Message("user", "い"),), "😀", weight=n) for n in (1, 2)]
+    weights = [example.weight for example in family.encode([], made)]  # type: ignore[union-attr]
+    assert weights == [1, 2]
+    weighed = family.encode([], made, lambda _: 0.5)
+    assert [example.weight for example in weighed] == [0.5, 1]  # type: ignore[union-attr]

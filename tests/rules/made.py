@@ -54,7 +54,7 @@ def chat(number: int, *turns: str) -> Row:
     messages = tuple(
         Message("assistant" if n % 2 else "user", content) for n, content in enumerate(turns)
     )
-    return Row(f"chats.jsonl:{number}", messages, Where("chats.jsonl", number))
+    return Row(f"chats.jsonl:{number}", messages, Where("chats.jsonl", number), chat=True)
 
 
 def rows(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.tasks.rows import chat, contents
 
 from kunren.config.schema import Labels, TaskConfig
 from kunren.data.read import capped
-from kunren.data.records import LIST_SEPARATOR
+from kunren.data.records import LIST_SEPARATOR, joined
 from kunren.tasks import TASKS, Parsed, make_task
 from kunren.tasks.classify import Classify
-from kunren.types import Row, Where
+from kunren.types import Message, Row, Where
 
 
 def task(kind: str = "text", labels: dict[str, object] | None = None, **config: str) -> Classify:
@@ -303,3 +305,41 @@ def test_default_system_prompt_names_the_labels_while_they_are_few() -> None:
     assert "絵文字" in task("emoji").default_system(("😀", "😢"))
     many = tuple(f"分類{n}" for n in range(500))
     assert "分類499" not in task().default_system(many)
+
+
+# --- turns that are not learnt, and empty labels ---
+
+
+def test_an_empty_label_is_a_problem_with_its_row() -> None:
+    rows = [chat("a", "喜", line=1), chat("b", "", line=2), chat("c", "怒", line=3)]
+    (problem,) = Classify(TaskConfig()).problems(rows)
+    assert problem.code == "data.no-answer-label"
+    assert problem.where == rows[1].where
+
+
+def test_a_list_of_one_label_is_that_label() -> None:
+    rows = [chat("a", joined(["国際, 政治"])), chat("b", "怒")]
+    task = Classify(TaskConfig())
+    assert task.problems(rows) == []
+    assert set(task.labels(rows)) == {"国際, 政治", "怒"}
+
+
+def test_a_turn_of_weight_0_is_context_and_has_no_label() -> None:
+    row = chat("a", "でたらめ\nな答え", "b", "喜")
+    silent = replace(row.messages[1], weight=0)
+    rows = [replace(row, messages=(row.messages[0], silent, *row.messages[2:])), chat("c", "怒")]
+    task = Classify(TaskConfig())
+    assert task.problems(rows) == []
+    made = task.prepare(rows)
+    assert made[0].messages[1] == silent
+    items = task.items(made)
+    assert [(item.id, item.answer) for item in items] == [(row.id, "喜"), (rows[1].id, "怒")]
+    assert items[0].context[1] == silent
+    assert set(task.labels(made)) == {"喜", "怒"}
+
+
+def test_a_system_column_stands_before_the_template() -> None:
+    flat = chat("a", "喜", title="題")
+    flat = replace(flat, messages=(Message("system", "宿"), *flat.messages))
+    (made,) = Classify(TaskConfig(template="{title}: {text}", system="s")).prepare([flat])
+    assert contents(made) == [("system", "宿"), ("user", "題: a"), ("assistant", "喜")]

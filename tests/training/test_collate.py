@@ -116,6 +116,22 @@ def test_labels_of_a_head() -> None:
     batch = LabelCollator(tiny.PAD)(list(enumerate(rows)))
     assert batch["input_ids"].tolist() == [[2, 5, 3], [2, 3, 0]]
     assert batch["labels"].tolist() == [4, -100]
-    rows[0] = LabelExample("a", (2, 5, 3), (2, 0))
+    rows = [
+        LabelExample("a", (2, 5, 3), (2, 0)),
+        LabelExample("b", (2, 3), (), counted=False),  # a set of labels that the head has not
+        LabelExample("c", (2, 3), ()),  # an empty set
+    ]
     batch = LabelCollator(tiny.PAD, 3)(list(enumerate(rows)))
-    assert batch["labels"].tolist() == [[1, 0, 1], [-100, -100, -100]]
+    assert batch["labels"].tolist() == [[1, 0, 1], [-100, -100, -100], [0, 0, 0]]
+    assert WEIGHTS not in batch
+
+
+@pytest.mark.parametrize("labels", [None, 5])
+def test_weights_of_a_head_are_those_of_the_counted_rows(labels: int | None) -> None:
+    rows = [
+        LabelExample("a", (2, 5, 3), (4,), weight=0.5),
+        LabelExample("b", (2, 3), (), counted=False, weight=9.0),
+        LabelExample("c", (2, 3), (1,), weight=2.0),
+    ]
+    batch = LabelCollator(tiny.PAD, labels)(list(enumerate(rows)))
+    assert batch[WEIGHTS].tolist() == [0.5, 2.0]

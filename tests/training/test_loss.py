@@ -34,6 +34,35 @@ def same(ours: Tensor, expected: Tensor, given: Tensor) -> None:
     torch.testing.assert_close(grad, wanted)
 
 
+@pytest.mark.parametrize("classes", [None, torch.linspace(0.5, 1.5, SIZE, dtype=torch.float64)])
+def test_rows_of_a_head_count_what_they_weigh(classes: Tensor | None) -> None:
+    given, counted = logits(), torch.tensor([0, 1, 3, 4, 5])
+    targets = torch.tensor([3, 0, -100, 3, 7, 1])
+    weights = torch.tensor([0.5, 2.0, 0.25, 1.5, 1.0], dtype=torch.float64)
+    loss = HeadLoss(None, classes)
+    loss.weights = weights
+    each = cross_entropy(given[counted], targets[counted], reduction="none")
+    of_class = 1.0 if classes is None else classes[targets[counted]]
+    same(value(loss, given, targets, 5), (each * weights * of_class).sum() / 5, given)
+    with torch.no_grad():  # the loss of held-out rows is the plain one
+        torch.testing.assert_close(value(loss, given, targets, 5), each.sum() / 5)
+
+
+def test_rows_of_sets_count_what_they_weigh() -> None:
+    given = logits()
+    targets = (torch.arange(ROWS * SIZE).view(ROWS, SIZE) % 3 == 0).long()
+    targets[1] = 0  # an empty set
+    targets[4] = -100
+    counted = torch.tensor([0, 1, 2, 3, 5])
+    weights = torch.tensor([0.5, 2.0, 0.25, 1.5, 1.0], dtype=torch.float64)
+    loss = SetLoss()
+    loss.weights = weights
+    each = binary_cross_entropy_with_logits(
+        given[counted], targets[counted].double(), reduction="none"
+    )
+    same(value(loss, given, targets), (each * weights[:, None]).sum() / each.numel(), given)
+
+
 TARGETS = torch.tensor([3, 0, 10, 3, 7, 1])
 WEIGHTS = torch.tensor([0.5, 2.0, 1.0, 0.0, 1.5, 1.0], dtype=torch.float64)
 

@@ -131,6 +131,15 @@ def _prompted(config: Config) -> Iterator[_Found]:
 
 def _labels(config: Config) -> Iterator[_Found]:
     kind, labels = config.task.kind, config.task.labels
+    columns = config.data.fields.label
+    if not isinstance(columns, str):
+        if kind == "answer":
+            yield "data.fields.label", "label-columns-for-answer", {}
+        if len(set(columns)) < len(columns):
+            twice = sorted({name for name in columns if columns.count(name) > 1})
+            yield "data.fields.label", "label-column-twice", {"value": ", ".join(twice)}
+    elif labels.threshold and kind != "answer":
+        yield "task.labels.threshold", "threshold-without-columns", {}
     if kind == "answer":
         for name, value in labels:
             if value != getattr(Labels(), name):
@@ -144,6 +153,8 @@ def _labels(config: Config) -> Iterator[_Found]:
         yield "task.labels.separator", "empty-separator", {}
     if labels.separator is not None and kind != "tag":
         yield "task.labels.separator", "separator-not-tag", {}
+    if labels.none is not None and kind != "tag":
+        yield "task.labels.none", "separator-not-tag", {}
     if labels.merge_skin_tones and labels.kind != "emoji":
         yield "task.labels.merge_skin_tones", "skin-tones-not-emoji", {}
     both = sorted(set(labels.allow or ()) & set(labels.ban))

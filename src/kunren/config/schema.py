@@ -37,8 +37,18 @@ class Labels(Section):
     """classify: what separates the levels of a label that is a path (``/`` in ``国際/政治``); each
     level is then scored too."""
     separator: str | None = None
-    """tag: what separates the labels of one row. None: nothing for emoji (a run of them is split
-    by itself), a comma for text (``,`` ``、`` ``，``). A row may also hold a list."""
+    """tag: what separates the labels of one row, in full or half width. None: nothing for emoji (a
+    run of them is split by itself); for text what the column as a whole shows (``;`` ``|`` ``/``, a
+    tab, a space), else a comma (``,`` ``、`` ``，``). A row may also hold a list."""
+    none: Annotated[str, Field(min_length=1)] | None = None
+    """tag: what a model writes where no label applies. None: なし, or 該当なし where that is a
+    label, if any row has an empty set; else a set is never empty."""
+    whole_numbers: bool | None = None
+    """classify, tag: ``1.0`` is the label ``1``. None: where all labels that are numbers are whole,
+    as where pandas wrote a column of integers with gaps, and where a number stands in both ways."""
+    threshold: Float = 0.0
+    """Where ``data.fields.label`` names several columns: a row has the labels whose value is above
+    this."""
     top: Annotated[Int, Field(gt=0)] | None = None
     """Keep only rows whose labels are all among this many most frequent ones."""
     allow: tuple[str, ...] | None = None
@@ -68,11 +78,23 @@ class TaskConfig(Section):
 
 
 class Fields(Section):
-    """Names of the fields (or columns) in the data files."""
+    """Names of the fields (or columns) in the data files.
+
+    Where text, label and messages are left as they are and not there, the forms in which people
+    keep data are recognised: ShareGPT, Alpaca, prompt and completion, and so on.
+    """
 
     text: str = "text"
-    label: str = "label"
+    label: str | Annotated[tuple[str, ...], Field(min_length=1)] = "label"
+    """classify, tag: also a list of columns, one a label: a row has those whose value is above
+    ``task.labels.threshold``."""
     messages: str = "messages"
+    """A list of turns; one that is written out as JSON will do."""
+    system: str | None = "system"
+    """The system prompt of a row that has none in its messages, where there is such a column and
+    the template does not name it. None: there is none."""
+    weight: str | None = None
+    """How much the loss counts a row. None: all the same."""
     id: str = "id"
     group: str | None = None
     """What rows belong to (a user, a document, a conversation): rows of a group stay on one side of

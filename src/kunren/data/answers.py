@@ -11,7 +11,8 @@ from typing import Literal
 
 from kunren.config.schema import Fields
 from kunren.data.formats import Parsed, Record, parse
-from kunren.data.records import LIST_SEPARATOR, garbled, messages_of
+from kunren.data.records import LIST_SEPARATOR, messages_of
+from kunren.data.texts import garbled
 from kunren.errors import Problem
 from kunren.nearest import nearest
 from kunren.textfile import excerpt, shown

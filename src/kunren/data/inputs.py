@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kunren.config.schema import Fields
 from kunren.data.columns import Wanted
 from kunren.data.formats import Form, Record, parse
 from kunren.data.normalize import is_blank
+from kunren.data.notes import Notes
 from kunren.data.read import capped
-from kunren.data.records import fields_of, question_of
+from kunren.data.records import Manner, read_record
 from kunren.errors import InputError, Problem
 from kunren.types import Message, Where
 
@@ -19,13 +19,14 @@ from kunren.types import Message, Where
 class Input:
     """One thing to predict, and the line (from 1) that it begins at.
 
-    ``fields`` are all its columns, as text, for prompt templates, as ``Row.fields`` are.
+    ``fields`` and ``chat`` are as those of a ``Row``.
     """
 
     line: int
     id: str | None
     messages: tuple[Message, ...]
     fields: Mapping[str, str] = field(default_factory=dict)
+    chat: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Inputs:
     notes: tuple[Problem, ...] = ()
 
 
-def read_inputs(data: bytes, name: str, fields: Fields, form: Form | None = None) -> Inputs:
+def read_inputs(data: bytes, name: str, manner: Manner, form: Form | None = None) -> Inputs:
     """Read texts or conversations from what a file holds, in the order of the file.
 
     Read as by every other command (see ``formats.parse``); besides, the lines of a file that is
@@ -54,12 +55,13 @@ def read_inputs(data: bytes, name: str, fields: Fields, form: Form | None = None
     Args:
         data: what the file holds.
         name: as it is shown; ``-`` is standard input.
-        fields: the names of its columns.
+        manner: how its records are to be read, without their answers.
         form: what it is, where the user says so.
 
     Raises:
         InputError: nothing can be read, or no record has the text column.
     """
+    fields, notes = manner.fields, Notes(name)
     parsed = parse(data, name, Wanted.of(fields, ("text",)), plain=True, form=form)
     lines = [problem.where.line if problem.where else None for problem in parsed.problems]
     of_file = [n for n, line in enumerate(lines) if line is None or line == parsed.header]
@@ -71,23 +73,22 @@ def read_inputs(data: bytes, name: str, fields: Fields, form: Form | None = None
         records = [Record(n, {fields.text: text}) for n, text in texts if not is_blank(text)]
     else:
         records = parsed.records
-    rows = [_row(record, fields, name) for record in records]
+    rows = [_row(record, manner, name, notes) for record in records]
     if not rows:
         raise InputError(Problem("data.empty-file", Where(name)))
     _see_that_any_has_text(rows, name, parsed.header)
     bad = [BadLine(line or 0, _bare(p)) for line, p in zip(lines, parsed.problems, strict=True)]
     ordered = sorted([*rows, *bad], key=lambda one: one.line)
-    return Inputs(tuple(ordered), tuple(parsed.notes))
+    return Inputs(tuple(ordered), (*parsed.notes, *notes.problems()))
 
 
-def _row(record: Record, fields: Fields, name: str) -> Input | BadLine:
-    where = Where(name, record.line)
-    messages, problems = question_of(record.value, fields, where)
-    known = record.value.get(fields.id) if isinstance(record.value, dict) else None
+def _row(record: Record, manner: Manner, name: str, notes: Notes) -> Input | BadLine:
+    content = read_record(record.value, manner, Where(name, record.line), notes)
+    known = record.value.get(manner.fields.id) if isinstance(record.value, dict) else None
     id_ = str(known).strip() if isinstance(known, str | int) else ""
-    if problems:
-        return BadLine(record.line, _bare(problems[0]), id_ or None)
-    return Input(record.line, id_ or None, messages, fields_of(record.value, fields))
+    if content.problems:
+        return BadLine(record.line, _bare(content.problems[0]), id_ or None)
+    return Input(record.line, id_ or None, content.messages, content.fields, content.chat)
 
 
 def _bare(problem: Problem) -> Problem:

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kunren.config.schema import DataConfig, Fields
+from kunren.config.schema import DataConfig, Fields, TaskConfig
 from kunren.data.columns import Wanted
 from kunren.data.duplicates import overlaps
 from kunren.data.formats import Parsed, parse
-from kunren.data.records import fields_of, group_of, messages_of
+from kunren.data.notes import Notes
+from kunren.data.records import Manner, ambiguous, elements, missing, missing_kind, read_record
+from kunren.data.shapes import Ambiguous, Lacking, shape_of
 from kunren.errors import Problem
-from kunren.nearest import nearest
 from kunren.textfile import excerpt, shown
 from kunren.types import Row, Where
 from kunren.userfile import contents, located, real
+
+_LOOKED_AT = 20
+"""Records of a table by which it is seen whether it has a shape."""
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
     """The good rows of a file, in its order, and what is wrong with the others.
 
-    ``notes`` say how the file was read, where that may not be what its writer expects.
+    Attributes:
+        notes: what was understood of the file without being told; see ``data.notes``.
     """
 
     rows: tuple[Row, ...]
@@ -47,7 +52,7 @@ class Files:
         return (*self.train, *(self.validation or ()), *(self.test or ()))
 
 
-def read(path: Path, fields: Fields) -> Read:
+def read(path: Path, fields: Fields | Manner) -> Read:
     """Read one data file.
 
     A row's id is its id field, or ``<file name>:<line>`` (``<file name>:<line>[<number>]`` where
@@ -62,16 +67,23 @@ def read(path: Path, fields: Fields) -> Read:
     if isinstance(data, Problem):
         return Read((), (data,))
     name = shown(path)
-    parsed = parse(data, name, Wanted.of(fields))
-    return replace(_rows(parsed, name, fields), notes=tuple(parsed.notes))
+    manner = fields if isinstance(fields, Manner) else Manner(fields)
+    return _rows(parse(data, name, Wanted.of(manner.fields)), name, manner)
 
 
-def read_files(data: DataConfig, folder: Path) -> Files:
+def read_files(
+    data: DataConfig,
+    folder: Path,
+    task: TaskConfig | None = None,
+    templated: Collection[str] = (),
+) -> Files:
     """Read all files that a config names, and see that no row stands in two of them.
 
     Args:
         data: the config's ``data`` section.
         folder: the folder that its relative paths refer to.
+        task: the config's ``task`` section; None: the default one.
+        templated: columns that the prompt template names.
 
     Returns:
         The rows. Where ids of two files collide, those of all files get the prefix ``train:``,
@@ -86,8 +98,15 @@ def read_files(data: DataConfig, folder: Path) -> Files:
         if same != key:
             said: dict[str, object] = {"first": same, "second": key}
             problems.append(Problem("data.same-file", Where(shown(path)), said))
-    found = {key: read(path, data.fields) for key, path in paths.items()}
+    asked = task or TaskConfig()
+    manner = Manner(data.fields, templated, asked.labels.threshold)
+    found = {key: read(path, manner) for key, path in paths.items()}
     problems += [problem for one in found.values() for problem in one.problems]
+    if asked.kind == "classify" and not isinstance(data.fields.label, str):
+        unfit = [problem for one in found.values() for problem in _not_one(one)]
+        problems += unfit
+        if unfit:  # nothing else can be said of their labels
+            found = {key: replace(one, rows=()) for key, one in found.items()}
     ids = Counter(row.id for one in found.values() for row in one.rows)
     rows = {key: one.rows for key, one in found.items()}
     if len(done) == len(paths):
@@ -97,8 +116,16 @@ def read_files(data: DataConfig, folder: Path) -> Files:
             key: tuple(replace(row, id=f"{key}:{row.id}") for row in of_file)
             for key, of_file in rows.items()
         }
-    notes = tuple(note for one in found.values() for note in one.notes)
-    return Files(rows["train"], rows.get("validation"), rows.get("test"), tuple(problems), notes)
+    notes = [note for one in found.values() for note in one.notes]
+    if not isinstance(data.fields.label, str):
+        notes += _never(data.fields.label, found, asked.labels.threshold)
+    return Files(
+        train=rows["train"],
+        validation=rows.get("validation"),
+        test=rows.get("test"),
+        problems=tuple(problems),
+        notes=tuple(notes),
+    )
 
 
 def capped(problems: Iterable[Problem], limit: int = 20) -> list[Problem]:
@@ -120,23 +147,25 @@ def capped(problems: Iterable[Problem], limit: int = 20) -> list[Problem]:
     return shown_
 
 
-def _rows(parsed: Parsed, name: str, fields: Fields) -> Read:
+def _rows(parsed: Parsed, name: str, manner: Manner) -> Read:
     problems = list(parsed.problems)
-    missing = _missing_columns(parsed, name, fields)
-    if missing:
-        return Read((), (*problems, *missing))
+    missing_ = _missing_columns(parsed, name, manner)
+    if missing_:
+        return Read((), (*problems, *missing_), tuple(parsed.notes))
     if not parsed.records and not problems:
-        return Read((), (Problem("data.no-rows", Where(name)),))
+        return Read((), (Problem("data.no-rows", Where(name)),), tuple(parsed.notes))
     rows: list[Row] = []
     wrong: list[Problem] = []
     first: dict[str, Where] = {}
+    notes = Notes(name)
     on_line = Counter(record.line for record in parsed.records)
     file = Path(name).name
     for number, record in enumerate(parsed.records, start=1):
         where = Where(name, record.line)
-        messages, found = messages_of(record.value, fields, where)
+        content = read_record(record.value, manner, where, notes)
+        found = list(content.problems)
         shared = number if on_line[record.line] > 1 else None
-        id_ = _id(record.value, fields, where, file, shared)
+        id_ = _id(record.value, manner.fields, where, file, shared)
         if isinstance(id_, Problem):
             found.append(id_)
         elif id_ in first:
@@ -144,13 +173,38 @@ def _rows(parsed: Parsed, name: str, fields: Fields) -> Read:
             found.append(Problem("data.duplicate-id", where, said))
         else:
             first[id_] = where
-            if not found:
-                said_ = fields_of(record.value, fields)
-                rows.append(Row(id_, messages, where, said_, group_of(record.value, fields)))
+            if not found and content.messages:
+                rows.append(
+                    Row(id_, content.messages, where, content.fields, content.group, content.chat)
+                )
         wrong += found if shared is None else [_numbered(p, number) for p in found]
     problems += _once_if_everywhere(wrong, len(parsed.records))
     problems.sort(key=lambda p: p.where.line or 0 if p.where else 0)
-    return Read(tuple(rows), tuple(problems))
+    noted = (*parsed.notes, *notes.problems())
+    if not rows and not problems:
+        left: dict[str, object] = {"count": len(parsed.records)}
+        problems.append(Problem("data.no-rows-left", Where(name), left))
+    return Read(tuple(rows), tuple(problems), noted)
+
+
+def _not_one(found: Read) -> list[Problem]:
+    """That one label is asked for and rows have none or several of the label columns: once."""
+    unfit = [row for row in found.rows if len(elements(row.messages[-1].content)) != 1]
+    if not unfit:
+        return []
+    said: dict[str, object] = {"count": len(unfit), "rows": len(found.rows)}
+    return [Problem("data.wide-not-one", unfit[0].where, said)]
+
+
+def _never(columns: Sequence[str], found: Mapping[str, Read], threshold: float) -> list[Problem]:
+    """That some label columns are set in no row."""
+    rows = [row for one in found.values() for row in one.rows]
+    met = {label for row in rows for label in elements(row.messages[-1].content)}
+    never = [name for name in columns if name not in met]
+    if not met or not never:
+        return []
+    said: dict[str, object] = {"columns": never, "threshold": f"{threshold:g}"}
+    return [Problem("notes.wide-never", Where(rows[0].where.path), said)]
 
 
 def _numbered(problem: Problem, number: int) -> Problem:
@@ -175,32 +229,46 @@ def _id(
     return line if shared is None else f"{line}[{shared}]"
 
 
-def _missing_columns(parsed: Parsed, name: str, fields: Fields) -> list[Problem]:
-    """A column that a table lacks: one problem, not one a row."""
+def _missing_columns(parsed: Parsed, name: str, manner: Manner) -> list[Problem]:
+    """A column that a table lacks, or that could be several: one problem, not one a row."""
     if parsed.columns is None:
         return []
-    names = [column for column in parsed.columns if column]
-    needed: dict[str, str | None] = {"group": fields.group}
-    if fields.messages not in names:
-        needed = {"text": fields.text, "label": fields.label, **needed}
+    columns = dict.fromkeys((column for column in parsed.columns if column), "")
+    fields = manner.fields
+    looked_at = [r.value for r in parsed.records[:_LOOKED_AT] if isinstance(r.value, dict)]
+    found = [
+        shape_of(one, fields, manner.templated, answered=manner.answered)[1]
+        for one in looked_at or [columns]
+    ]
+    # One row may hold a broken conversation: the file has a shape all the same.
+    lacking = next((one for one in found if not one), found[0])
+    named: list[tuple[str, str | None]] = [("group", fields.group)]
+    if manner.answered:
+        named.append(("weight", fields.weight))
+    if manner.answered and not isinstance(fields.label, str) and not lacking:
+        named += [("label", column) for column in fields.label]
+    lacking += [
+        Lacking(key, column)
+        for key, column in named
+        if column is not None and column not in columns
+    ]
+    where = Where(name, parsed.header)
     problems = []
-    for key, wanted in needed.items():
-        if wanted is None or wanted in names:
+    for one in lacking:
+        if isinstance(one, Ambiguous):
+            problems.append(Problem("data.ambiguous-columns", where, ambiguous(one)))
             continue
-        near = nearest(wanted, names)
-        said: dict[str, object] = {
-            "key": f"data.fields.{key}",
-            "field": wanted,
-            "found": excerpt("、".join(names), 80),
-            "nearest": near,
-        }
-        code = "data.missing-column" if near is None else "data.missing-column-near"
-        problems.append(Problem(code, Where(name, parsed.header), said))
+        said = missing(one.key, one.column, columns, fields)
+        code = f"data.missing-column{missing_kind(said, fields)}"
+        problems.append(Problem(code, where, said))
     return problems
 
 
 def _once_if_everywhere(problems: Sequence[Problem], records: int) -> list[Problem]:
-    """A field that every record lacks is a wrong config, not many wrong records."""
+    """A field that every record lacks is a wrong config, not many wrong records.
+
+    So are columns of which several could be meant.
+    """
     if records < 2:
         return list(problems)
     kept = []
@@ -211,8 +279,12 @@ def _once_if_everywhere(problems: Sequence[Problem], records: int) -> list[Probl
             kept.append(problem)
         elif counted[lacks] == records:
             counted[lacks] += 1  # told once
-            said = {**_inner(problem).fields, "count": records}
-            kept.append(Problem("data.missing-everywhere", problem.where, said))
+            inner = _inner(problem)
+            said = {**inner.fields, "count": records}
+            unclear = inner.code == "data.ambiguous-columns"
+            kept.append(
+                Problem(inner.code if unclear else "data.missing-everywhere", problem.where, said)
+            )
     return kept
 
 
@@ -223,4 +295,6 @@ def _inner(problem: Problem) -> Problem:
 
 def _lacks(problem: Problem) -> str | None:
     problem = _inner(problem)
+    if problem.code == "data.ambiguous-columns":
+        return str(problem.fields["columns"])
     return str(problem.fields["field"]) if problem.code.startswith("data.missing-field") else None

@@ -23,7 +23,7 @@ from kunren.data.read import Files
 from kunren.data.together import Bundle, bundles, in_order
 from kunren.errors import InputError, Problem
 from kunren.textfile import excerpt
-from kunren.types import Row, Where
+from kunren.types import Message, Row, Where
 
 _SIDES = ("train", "test", "validation")
 """In the order in which odd rows are given out."""
@@ -223,7 +223,7 @@ class _Made:
         seen = sha256()
         for name, rows in (("train", train), ("validation", validation), ("test", test)):
             for row in sorted(rows, key=lambda row: row.id):
-                content = [[m.role, m.content] for m in row.messages]
+                content = [_seen(message) for message in row.messages]
                 fields = sorted(row.fields.items())
                 seen.update(json.dumps([name, row.id, content, fields]).encode() + b"\n")
         shared = {
@@ -231,6 +231,14 @@ class _Made:
             for name, rows in (("validation", validation), ("test", test))
         }
         return Splits(tuple(train), tuple(validation), tuple(test), seen.hexdigest(), shared)
+
+
+def _seen(message: Message) -> list[object]:
+    """What of a message tells one row from another: what a plain one has not only where it has."""
+    more = (message.weight, message.reasoning, message.calls)
+    plain = Message(message.role, message.content)
+    bare = more == (plain.weight, plain.reasoning, plain.calls)
+    return [message.role, message.content, *(() if bare else more)]
 
 
 def _divide(

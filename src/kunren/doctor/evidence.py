@@ -71,6 +71,8 @@ class Evaluated:
     @property
     def gold(self) -> tuple[str, ...]:
         """What should have been answered, in the same form."""
+        if self.answer.labels is not None:
+            return self.row.gold_labels
         return self.row.gold_labels or (self.row.gold.strip(),)
 
 

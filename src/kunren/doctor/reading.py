@@ -75,6 +75,21 @@ class Template:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnReading:
+    """Which parts of a conversation a model is given, beside what is said.
+
+    Attributes:
+        reasoning: whether it is trained on what is thought before an answer.
+        tools: whether it reads calls of tools and what they gave back.
+        system: whether it reads a system prompt.
+    """
+
+    reasoning: bool
+    tools: bool
+    system: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Steps:
     """How training is cut into steps.
 
@@ -156,7 +171,8 @@ def counted(example: AnyExample) -> int:
         case PairExample():
             return len(example.target_ids)
         case LabelExample():
-            return len(example.labels)
+            # An empty set is counted: all of its labels are known to be absent.
+            return max(1, len(example.labels)) if example.counted else 0
 
 
 def last_trained(example: AnyExample) -> int | None:

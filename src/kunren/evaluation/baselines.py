@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from scipy import sparse
 from kunren.evaluation.likeness import vectorizer
 from kunren.evaluation.metric import Floats, Indices
 from kunren.evaluation.text import comparable, overlap
-from kunren.models.answering import choose_threshold, decide
+from kunren.models.answering import choose_threshold, decide, has_empty
 from kunren.tasks import Answers
 from kunren.types import Item, Prediction
 
@@ -53,6 +53,16 @@ def majority(rows: Rows) -> list[Prediction]:
     return _most_probable(rows.test, rows.labels, np.tile(shares, (len(rows.test), 1)))
 
 
+def majority_set(rows: Rows) -> list[Prediction]:
+    """Answer the commonest training label to everything, or an empty set if more rows have one."""
+    said = majority(rows)
+    empty = sum(not item.labels for item in rows.train)
+    counts = Counter(label for item in rows.train for label in item.labels)
+    if empty <= max(counts.values(), default=0):
+        return said
+    return [replace(one, labels=(), probability=None) for one in said]
+
+
 def constant_set(rows: Rows) -> list[Prediction]:
     """Answer the set with the highest mean Jaccard on the training items to everything."""
     chosen = best_constant_set([item.labels for item in rows.train], rows.labels)
@@ -62,7 +72,7 @@ def constant_set(rows: Rows) -> list[Prediction]:
 def best_constant_set(
     sets: Sequence[Sequence[str]], labels: Sequence[str], beam: int = BEAM
 ) -> tuple[str, ...]:
-    """The non-empty set of labels with the highest mean Jaccard with ``sets``.
+    """The set of labels with the highest mean Jaccard with ``sets``; empty only if one of them is.
 
     There are 2^n candidates, so sets are grown label by label and at each size the best ``beam``
     are kept. That is exact where no size has more sets than that; elsewhere the best set is missed
@@ -72,15 +82,17 @@ def best_constant_set(
     """
     place = {label: n for n, label in enumerate(labels)}
     entries = [(row, place[x]) for row, said in enumerate(sets) for x in dict.fromkeys(said)]
+    empty = sum(not said for said in sets)
     if not entries:
-        return tuple(labels[:1])
+        return () if empty else tuple(labels[:1])
     at_row, at_label = np.array(entries).T
     shape = (len(sets), len(labels))
     gold = sparse.csr_array((np.ones(len(entries)), (at_row, at_label)), shape=shape)
     sizes = np.asarray(gold.sum(axis=1))
     of_label = gold.T.tocsr()
     kept: list[tuple[int, ...]] = [()]
-    best, best_value = kept[0], -1.0
+    # To an empty set an empty answer has Jaccard 1, and to all others 0.
+    best, best_value = kept[0], float(empty) if empty else -1.0
     for size in range(1, len(labels) + 1):
         if size > sizes.max() and sizes.sum() / size <= best_value:
             break
@@ -196,8 +208,10 @@ def tfidf_logreg_sets(rows: Rows) -> list[Prediction]:
             for item, row in zip(items, found.tolist(), strict=True)
         ]
 
-    threshold = choose_threshold(rows.validation, probable(rows.validation), rows.labels)
-    return decide(probable(rows.test), rows.labels, threshold)
+    empty = has_empty(rows.train)
+    held = rows.validation
+    threshold = choose_threshold(held, probable(held), rows.labels, empty=empty)
+    return decide(probable(rows.test), rows.labels, threshold, empty=empty)
 
 
 def _classifier() -> Any:
@@ -235,7 +249,7 @@ Baseline = Callable[[Rows], list[Prediction]]
 BASELINES: Mapping[Answers, Mapping[str, Baseline]] = {
     "label": {"majority": majority, "tfidf_logreg": tfidf_logreg, "nearest": nearest},
     "set": {
-        "majority": majority,
+        "majority": majority_set,
         "constant": constant_set,
         "tfidf_logreg": tfidf_logreg_sets,
         "nearest": nearest,

@@ -210,7 +210,8 @@ def _gold(item: Item, space: Space) -> Prediction:
     """The gold answer as a system would give it that is sure of it."""
     chosen = space.gold(item)
     certain = tuple(float(n in chosen) for n in range(len(space.names)))
-    return Prediction(item.id, item.labels or None, 1.0, certain, item.answer)
+    labels = item.labels if space.names else None
+    return Prediction(item.id, labels, 1.0, certain, item.answer)
 
 
 def _described(kind: Kind, config: EvaluateConfig) -> dict[str, Any]:

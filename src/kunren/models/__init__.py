@@ -51,6 +51,10 @@ class Family(Protocol):
         """The model and its tokenizer."""
 
     @property
+    def reasons(self) -> bool:
+        """Whether it is trained on what is thought before an answer, where the data has that."""
+
+    @property
     def pad_token(self) -> int:
         """A token to fill up with; it is never attended to and never in the loss."""
 

@@ -27,6 +27,7 @@ class Options:
         decoding: how it writes.
         generate: whether a model that chooses from the label set is also to write freely.
         threshold: from which probability a label belongs to a set.
+        empty: whether a set may be empty: whether any training row had an empty one.
     """
 
     batch_size: int
@@ -34,6 +35,7 @@ class Options:
     decoding: Decoding = field(default_factory=Decoding)
     generate: bool = False
     threshold: float = 0.5
+    empty: bool = False
 
 
 def answer(
@@ -56,7 +58,7 @@ def answer(
         return _written(family, task, items, labels, options, bar)
     chosen = family.predict(items, labels, options.batch_size, bar)
     if task.answers == "set":
-        return decide(chosen, labels, options.threshold)
+        return decide(chosen, labels, options.threshold, empty=options.empty)
     if not (options.generate and family.generates):
         return chosen
     said = _generate(family, items, options, bar)
@@ -91,29 +93,49 @@ def _generate(family: Family, items: Sequence[Item], options: Options, bar: Bar)
 
 
 def decide(
-    predictions: Sequence[Prediction], labels: Sequence[str], threshold: float
+    predictions: Sequence[Prediction],
+    labels: Sequence[str],
+    threshold: float,
+    *,
+    empty: bool = False,
 ) -> list[Prediction]:
     """Predictions with independent probabilities, with the set that they amount to."""
     decided = []
     for prediction in predictions:
-        chosen = cut(prediction.probabilities, labels, threshold)
-        best = max(prediction.probabilities, default=None)
+        chosen = cut(prediction.probabilities, labels, threshold, empty=empty)
+        best = max(prediction.probabilities) if chosen else None
         decided.append(replace(prediction, labels=chosen, probability=best))
     return decided
 
 
-def cut(probabilities: Sequence[float], labels: Sequence[str], threshold: float) -> tuple[str, ...]:
-    """The labels at or above the threshold, best first; the best one, if none is.
+def cut(
+    probabilities: Sequence[float],
+    labels: Sequence[str],
+    threshold: float,
+    *,
+    empty: bool = False,
+) -> tuple[str, ...]:
+    """The labels at or above the threshold, best first.
 
-    A set is never empty: no row of the training data had an empty one.
+    If none is, the best one, unless a set may be empty: a model whose training data had no empty
+    set has not learnt what one is.
     """
     order = sorted(range(len(labels)), key=lambda n: -probabilities[n])
-    chosen = [n for n in order if probabilities[n] >= threshold] or order[:1]
+    chosen = [n for n in order if probabilities[n] >= threshold] or order[: not empty]
     return tuple(labels[n] for n in chosen)
 
 
+def has_empty(items: Sequence[Item]) -> bool:
+    """Whether any of these items, those that a model is trained on, has an empty set."""
+    return any(not item.labels for item in items)
+
+
 def choose_threshold(
-    items: Sequence[Item], predictions: Sequence[Prediction], labels: Sequence[str]
+    items: Sequence[Item],
+    predictions: Sequence[Prediction],
+    labels: Sequence[str],
+    *,
+    empty: bool = False,
 ) -> float:
     """The threshold with the highest mean Jaccard on these items: validation rows, never test rows.
 
@@ -128,7 +150,7 @@ def choose_threshold(
         gold[row, [place[label] for label in item.labels if label in place]] = True
     outside = np.array([sum(label not in place for label in item.labels) for item in items])
     said = np.array([prediction.probabilities for prediction in predictions])
-    means = np.array([_jaccard(said, gold, outside, t).mean() for t in _THRESHOLDS])
+    means = np.array([_jaccard(said, gold, outside, t, empty=empty).mean() for t in _THRESHOLDS])
     best = _THRESHOLDS[means >= means.max() - 1e-12]
     return round(float(best[len(best) // 2]), 2)
 
@@ -138,9 +160,13 @@ def _jaccard(
     gold: NDArray[np.bool_],
     outside: NDArray[np.int64],
     threshold: float,
+    *,
+    empty: bool,
 ) -> NDArray[np.float64]:
     chosen = said >= threshold
-    chosen[np.arange(len(said)), said.argmax(axis=1)] = True
+    if not empty:
+        chosen[np.arange(len(said)), said.argmax(axis=1)] = True
     both = (chosen & gold).sum(axis=1)
     either = (chosen | gold).sum(axis=1) + outside
-    return np.asarray(both / either, dtype=np.float64)
+    # Where neither has a label, both say the same.
+    return np.where(either == 0, 1.0, both / np.maximum(either, 1))

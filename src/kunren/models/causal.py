@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from kunren.config.schema import Decoding
 from kunren.models import Weight
-from kunren.models.chat_template import render
+from kunren.models.chat_template import reads_reasoning, render
 from kunren.models.choice import most_probable
 from kunren.models.label_trie import Forest, label_forest
 from kunren.models.meter import count
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from kunren.models.load import Loaded
 
 _MARK = "\ue000kunren\ue000"  # private use: stands for an answer while the template is rendered
+_THOUGHT = "\ue000thought\ue000"  # the same for the reasoning before it
 _LOGITS_BYTES = 256 * 2**20  # float32 logits held at once while labels are scored
 
 
@@ -38,17 +39,55 @@ def _pieces(tokenizer: Any, messages: Sequence[Message]) -> list[tuple[str, bool
     """The rendered conversation, cut where answers begin and end: (text, is it trained?).
 
     A trained piece is an answer and what the template puts after it, up to and including the first
-    special token (the end of the turn). Text after the last answer's end of turn is left out.
+    special token (the end of the turn). Where the template renders reasoning before the answer, the
+    piece begins where the model begins to write. Assistant turns of weight 0 are read as they
+    stand. Text after the last answer's end of turn is left out.
     """
-    answers = [m.content.strip() for m in messages if m.role == "assistant"]
-    marked = [Message(m.role, _MARK) if m.role == "assistant" else m for m in messages]
-    parts = render(tokenizer, marked, add_generation_prompt=False).split(_MARK)
+    answers = [m for m in messages if m.is_answer]
+    thinks = any(m.reasoning for m in answers) and reads_reasoning(tokenizer)
+    marked = [
+        Message(m.role, _MARK, reasoning=_THOUGHT if thinks and m.reasoning else "")
+        if m.is_answer
+        else replace(m, content=m.content.strip())
+        if m.role == "assistant"
+        else m
+        for m in messages
+    ]
+    before, *parts = render(tokenizer, marked, add_generation_prompt=False).split(_MARK)
     special = _special(tokenizer)
-    pieces = [(parts[0], False)]
-    for answer, after in zip(answers, parts[1:], strict=True):
+    pieces = []
+    for answer, after in zip(answers, parts, strict=True):
+        asked, thought = _thought(tokenizer, before, answer.reasoning.strip())
         cut = special.first_end(after)
-        pieces += [(answer + after[:cut], True), (after[cut:], False)]
-    return pieces[:-1]
+        pieces += [(asked, False), (thought + answer.content.strip() + after[:cut], True)]
+        before = after[cut:]
+    return pieces or [(before, False)]
+
+
+def _thought(tokenizer: Any, before: str, reasoning: str) -> tuple[str, str]:
+    """What stands before an answer, cut where the model begins to write its reasoning."""
+    opened, found, closed = before.partition(_THOUGHT)
+    if not found:
+        return before, ""
+    opening = _opening(tokenizer)
+    at = opened.rfind(opening) + len(opening) if opening and opening in opened else len(opened)
+    return opened[:at], opened[at:] + reasoning + closed
+
+
+@lru_cache(maxsize=4)
+def _opening(tokenizer: Any) -> str:
+    """What the template puts where an answer is asked for."""
+    turn = (Message("user", "?"),)
+    said = render(tokenizer, turn, add_generation_prompt=False)
+    return render(tokenizer, turn, add_generation_prompt=True).removeprefix(said)
+
+
+@lru_cache(maxsize=4)
+def _closing(tokenizer: Any) -> str:
+    """What the template puts between reasoning and answer: the end of the reasoning."""
+    turns = (Message("user", "?"), Message("assistant", _MARK, reasoning=_THOUGHT))
+    said = render(tokenizer, turns, add_generation_prompt=False)
+    return said.partition(_THOUGHT)[2].partition(_MARK)[0].strip()
 
 
 class _Special:
@@ -129,6 +168,11 @@ class Causal:
         """The model's tokenizer."""
         return self.loaded.tokenizer
 
+    @property
+    def reasons(self) -> bool:
+        """Whether its chat template renders what is thought before an answer."""
+        return reads_reasoning(self.tokenizer)
+
     @cached_property
     def end_tokens(self) -> list[int]:
         """Ids of the tokens that may end an answer."""
@@ -152,20 +196,21 @@ class Causal:
     ) -> list[AnyExample]:
         """One example a row.
 
-        The loss mask covers, for every assistant turn, exactly the answer's tokens and the token
-        that ends the turn; with ``weight``, they count what their item weighs.
+        The loss mask covers, for every answer, exactly its tokens and the token that ends the turn
+        (with the reasoning before it, where the template renders that); they count what their item
+        weighs. Assistant turns of weight 0 are in the context alone.
         """
         pieces = [_pieces(self.tokenizer, row.messages) for row in rows]
+        weighs = weight is not None or any(item.weight != 1 for item in items)
         by_row: dict[str, list[float]] = {row.id: [] for row in rows}
-        if weight is not None:
-            for item in items:
-                by_row[item.row_id].append(weight(item))
+        for item in items if weighs else ():
+            by_row[item.row_id].append(item.weight * (1.0 if weight is None else weight(item)))
         examples: list[AnyExample] = [
             Example(
                 row_id=row.id,
                 input_ids=tuple(i for ids, _ in cut for i in ids),
                 trained=tuple(trained for ids, trained in cut for _ in ids),
-                weights=() if weight is None else _weights(cut, by_row[row.id]),
+                weights=_weights(cut, by_row[row.id]) if weighs else (),
             )
             for row, cut in zip(rows, _tokenize(self.tokenizer, pieces), strict=True)
         ]
@@ -178,9 +223,9 @@ class Causal:
         """How many tokens each answer has, with the token that ends it."""
         return [len(ids) for ids in self.label_tokens(texts, (Message("user", "a"),))]
 
-    def prompt(self, context: Sequence[Message]) -> list[int]:
-        """Token ids of a conversation up to where the model's answer begins."""
-        pieces = _pieces(self.tokenizer, [*context, Message("assistant", "")])
+    def prompt(self, context: Sequence[Message], *, thinks: bool = False) -> list[int]:
+        """Token ids of a conversation up to where the model's answer, or reasoning, begins."""
+        pieces = _pieces(self.tokenizer, [*context, _asked(thinks=thinks)])
         return [i for ids, _ in _tokenize(self.tokenizer, [pieces[:-1]])[0] for i in ids]
 
     def openings(self, context: Sequence[Message]) -> tuple[str, str]:
@@ -192,7 +237,7 @@ class Causal:
     def prompts(self, items: Sequence[Item]) -> list[list[int]]:
         """``prompt`` of every item's context."""
         rows = [
-            _pieces(self.tokenizer, [*item.context, Message("assistant", "")])[:-1]
+            _pieces(self.tokenizer, [*item.context, _asked(thinks=item.thinks)])[:-1]
             for item in items
         ]
         return [[i for ids, _ in row for i in ids] for row in _tokenize(self.tokenizer, rows)]
@@ -310,10 +355,19 @@ class Causal:
     ) -> list[str]:
         """Free answers, one an item, without special tokens and outer white space; None: greedy.
 
-        ``task`` advances by one an item.
+        Of an item that thinks, what is written after its reasoning; all of it, where the reasoning
+        does not end. ``task`` advances by one an item.
         """
         prompts = self.prompts(items)
-        return self._writer.write(prompts, max_new_tokens, batch_size, task, decoding)
+        said = self._writer.write(prompts, max_new_tokens, batch_size, task, decoding)
+        thinks = self.reasons and any(item.thinks for item in items)
+        end = _closing(self.tokenizer) if thinks else ""
+        if not end:
+            return said
+        return [
+            text.rpartition(end)[2].strip() if item.thinks else text
+            for item, text in zip(items, said, strict=True)
+        ]
 
     def stream(
         self, context: Sequence[Message], max_new_tokens: int, **sampling: Any
@@ -324,6 +378,11 @@ class Causal:
     @cached_property
     def _writer(self) -> Writer:
         return Writer(self.loaded, self.end_tokens, self.pad_token, encoder_decoder=False)
+
+
+def _asked(*, thinks: bool) -> Message:
+    """An answer that is still to be written."""
+    return Message("assistant", "", reasoning=_THOUGHT if thinks else "")
 
 
 def _weights(

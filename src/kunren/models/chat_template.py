@@ -6,10 +6,12 @@ conversation costs few tokens and ends in a single token that the model can lear
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from importlib import resources
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from jinja2.exceptions import TemplateError
 
@@ -26,6 +28,7 @@ _MARKERS: tuple[tuple[TemplateName, str], ...] = (
     ("chatml", "<|im_start|>"),
 )
 _PROBE = "kunren-probe"
+_PROBE_CALL = json.dumps([{"type": "function", "function": {"name": _PROBE, "arguments": {}}}])
 
 
 def ensure_chat_template(tokenizer: PreTrainedTokenizerBase) -> TemplateName | None:
@@ -73,7 +76,8 @@ def render(
 
     The text holds its special tokens, the first one included: encode it with
     ``add_special_tokens=False``. Where the model's own template refuses or drops a system message,
-    it is merged into the first user turn.
+    it is merged into the first user turn. Where it does not know tools, their calls and what they
+    gave back are left out; a rule tells of that (``unread-keys``).
 
     Args:
         tokenizer: one that has a chat template.
@@ -90,11 +94,37 @@ def render(
         and not _takes_system(tokenizer, str(tokenizer.chat_template))
     ):
         messages = merge_system(messages)
+    if any(m.role == "tool" or m.calls for m in messages) and not reads_tools(tokenizer):
+        messages = without_tools(messages)
     try:
         return _apply(tokenizer, messages, add_generation_prompt)
     except TemplateError as error:
         problem = Problem("model.template-refused", where, {"reason": error.message or str(error)})
         raise InputError(problem) from error
+
+
+def without_tools(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The same conversation without tools: what the user says and what he is answered."""
+    made: list[Message] = []
+    for message in messages:
+        if message.role == "tool" or (message.calls and not message.is_answer):
+            continue
+        if made and made[-1].role == message.role == "user":
+            both = f"{made[-1].content}\n{message.content}"
+            made[-1] = replace(made[-1], content=both)
+        else:
+            made.append(message)
+    return tuple(made)
+
+
+def reads_tools(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether the tokenizer's chat template renders calls of tools and what they gave back."""
+    return _reads_tools(tokenizer, str(tokenizer.chat_template))
+
+
+def reads_reasoning(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether it renders what the assistant thinks before its last answer."""
+    return _reads_reasoning(tokenizer, str(tokenizer.chat_template))
 
 
 def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> int | None:
@@ -135,10 +165,46 @@ def _takes_system(tokenizer: PreTrainedTokenizerBase, _template: str) -> bool:
     return _PROBE in said
 
 
+@lru_cache(maxsize=8)
+def _reads_tools(tokenizer: PreTrainedTokenizerBase, _template: str) -> bool:
+    turns = (
+        Message("user", "?"),
+        Message("assistant", "", weight=0.0, calls=_PROBE_CALL),
+        Message("tool", f"{_PROBE}-back", name=_PROBE),
+        Message("assistant", "!"),
+    )
+    try:
+        said = _apply(tokenizer, turns, False)
+    except (TemplateError, TypeError):
+        return False
+    return f"{_PROBE}-back" in said and _PROBE in said.replace(f"{_PROBE}-back", "")
+
+
+@lru_cache(maxsize=8)
+def _reads_reasoning(tokenizer: PreTrainedTokenizerBase, _template: str) -> bool:
+    turns = (Message("user", "?"), Message("assistant", "!", reasoning=_PROBE))
+    try:
+        return _PROBE in _apply(tokenizer, turns, False)
+    except TemplateError:
+        return False
+
+
+def _turn(message: Message) -> dict[str, Any]:
+    """A message as chat templates take it."""
+    turn: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.reasoning:
+        turn["reasoning_content"] = message.reasoning
+    if message.calls and not message.is_answer:
+        turn["tool_calls"] = json.loads(message.calls)
+    if message.name:
+        turn["name"] = message.name
+    return turn
+
+
 def _apply(
     tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], add_generation_prompt: bool
 ) -> str:
-    turns = [{"role": m.role, "content": m.content} for m in messages]
+    turns = [_turn(m) for m in messages]
     return cast(
         "str",
         tokenizer.apply_chat_template(

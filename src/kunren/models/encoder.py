@@ -7,7 +7,7 @@ set nor fall into writing one common set to everything.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
@@ -42,6 +42,11 @@ class Encoder:
     peft_task: ClassVar[str] = "SEQ_CLS"
     instructed: ClassVar[bool] = False
     generates: ClassVar[bool] = False
+
+    @property
+    def reasons(self) -> bool:
+        """Never: what is thought before an answer has no place in what is read or written."""
+        return False
 
     @property
     def tokenizer(self) -> Any:
@@ -80,7 +85,8 @@ class Encoder:
         follow one. Turns are joined by the tokenizer's separator, or else by a line break.
         """
         between = self.tokenizer.sep_token or "\n"
-        texts = [between.join(m.content for m in c if m.role != "system") for c in contexts]
+        said = [[m.content or m.calls for m in c if m.role != "system"] for c in contexts]
+        texts = [between.join(turns) for turns in said]
         if not texts:
             return []
         read: list[list[int]] = self.tokenizer(texts)["input_ids"]
@@ -110,6 +116,8 @@ class Encoder:
                 row_id=item.row_id,
                 input_ids=tuple(ids),
                 labels=tuple(known[label] for label in item.labels if label in known),
+                counted=_is_known(item, known),
+                weight=item.weight,
             )
             for item, ids in zip(items, read, strict=True)
         ]
@@ -265,8 +273,13 @@ class Encoder:
             )
 
 
+def _is_known(item: Item, labels: Collection[str]) -> bool:
+    """Whether it can be said of an item which of the labels it has: any, or, of sets, none."""
+    return not item.labels or any(label in labels for label in item.labels)
+
+
 def _labelled(items: Sequence[Item], labels: Sequence[str]) -> tuple[list[Item], NDArray[np.bool_]]:
-    """The items that have any of the labels, and which each has: [items, labels]."""
-    having = [item for item in items if not set(labels).isdisjoint(item.labels)]
+    """The items of which that is known, and which labels each has: [items, labels]."""
+    having = [item for item in items if _is_known(item, set(labels))]
     gold = np.array([[label in item.labels for label in labels] for item in having], dtype=bool)
     return having, gold.reshape(len(having), len(labels))

@@ -4,7 +4,7 @@ Every assistant turn is an example of its own: what was said before it goes into
 text, and the decoder writes the answer and the token that ends it. The text is
 
 * the user's words alone, where nothing but one user turn was said;
-* otherwise one line a turn, headed ``ユーザー:`` or ``アシスタント:``;
+* otherwise one line a turn, headed ``ユーザー:``, ``アシスタント:`` or ``ツール:``;
 * with the system prompt, if there is one, on a line before either.
 """
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from kunren.models.load import Loaded
 
-_SPEAKERS = {"user": "ユーザー", "assistant": "アシスタント"}
+_SPEAKERS = {"user": "ユーザー", "assistant": "アシスタント", "tool": "ツール"}
 _BYTES = 256 * 2**20  # logits and cached keys and values held at once while labels are scored
 
 
@@ -44,7 +44,8 @@ def as_text(context: Sequence[Message]) -> str:
     turns = [m for m in context if m.role != "system"]
     if len(turns) == 1 and turns[0].role == "user":
         return "\n".join([*system, turns[0].content])
-    return "\n".join([*system, *(f"{_SPEAKERS[m.role]}: {m.content}" for m in turns)])
+    said = (f"{_SPEAKERS[m.role]}: {' '.join(filter(None, (m.content, m.calls)))}" for m in turns)
+    return "\n".join([*system, *said])
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,11 @@ class Seq2Seq:
     generates: ClassVar[bool] = True
 
     loaded: Loaded
+
+    @property
+    def reasons(self) -> bool:
+        """Never: what is thought before an answer has no place in what is read or written."""
+        return False
 
     @property
     def tokenizer(self) -> Any:
@@ -109,7 +115,7 @@ class Seq2Seq:
                 row_id=item.row_id,
                 input_ids=tuple(read),
                 target_ids=tuple(written),
-                weight=1.0 if weight is None else weight(item),
+                weight=item.weight * (1.0 if weight is None else weight(item)),
             )
             for item, read, written in zip(items, inputs, targets, strict=True)
         ]

@@ -250,7 +250,7 @@ def _answer(request: Path) -> None:
 
 
 def _item(said: Mapping[str, Any]) -> Item:
-    context = tuple(Message(**message) for message in said["context"])
+    context = tuple(Message(**{**m, "unread": tuple(m["unread"])}) for m in said["context"])
     return Item(**{**said, "context": context, "labels": tuple(said["labels"])})
 
 

@@ -18,11 +18,15 @@ class TaskFile:
         labels: the closed set; empty for free text.
         system: the system prompt that all training rows began with, if any.
         threshold: from which probability a label belongs to a set; None where nothing is cut.
+        empty: whether a set may be empty.
+        thinks: whether it was trained to reason before it answers.
     """
 
     labels: Sequence[str]
     system: str | None
     threshold: float | None = None
+    empty: bool = False
+    thinks: bool = False
 
 
 def write_task_file(folder: Path, content: TaskFile) -> None:
@@ -34,4 +38,10 @@ def write_task_file(folder: Path, content: TaskFile) -> None:
 def read_task_file(folder: Path) -> TaskFile:
     """Read it back."""
     content = json.loads((folder / NAME).read_text(encoding="utf-8"))
-    return TaskFile(tuple(content["labels"]), content["system"], content.get("threshold"))
+    return TaskFile(
+        labels=tuple(content["labels"]),
+        system=content["system"],
+        threshold=content.get("threshold"),
+        empty=content.get("empty", False),
+        thinks=content.get("thinks", False),
+    )

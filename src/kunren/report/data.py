@@ -8,6 +8,7 @@ from typing import Any
 
 import emoji
 
+from kunren.data import notes
 from kunren.evaluation.told import percent
 from kunren.messages import text
 from kunren.records.facts import Facts
@@ -82,6 +83,12 @@ def turns_said(facts: Facts) -> str | None:
         return None
     said = (text("record.turns-rows", turns=n, rows=counted[n]) for n in sorted(counted))
     return text("record.turns-said", turns=text("record.list").join(said))
+
+
+def notes_said(facts: Facts) -> list[str]:
+    """What was understood of the data without being told, a sentence each."""
+    found = (facts.manifest or {}).get("data", {}).get("notes") or ()
+    return [notes.said(note) for note in notes.from_json(found)]
 
 
 def labels(facts: Facts) -> Table | None:

@@ -57,6 +57,7 @@ class Summary:
     overview: Pairs
     splits: Table | None
     turns_said: str | None
+    data_notes: Sequence[str]
     filters_said: str | None
     filters: Table | None
     labels_said: str | None
@@ -125,6 +126,7 @@ def summarise(facts: Facts) -> Summary:
         overview=setup.overview(facts, epochs),
         splits=data.splits(facts),
         turns_said=data.turns_said(facts),
+        data_notes=data.notes_said(facts),
         filters_said=data.filters_said(facts),
         filters=data.filters(facts),
         labels_said=data.labels_said(facts),

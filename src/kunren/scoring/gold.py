@@ -45,7 +45,7 @@ def rows_of(gold: AnswerFile) -> list[Row]:
         line = f"{Path(gold.path).name}:{one.where.line}"
         name = line if on_line[one.where.line] == 1 else f"{line}[{number}]"
         flat = (Message("user", one.text), Message("assistant", one.answer or ""))
-        rows.append(Row(one.id or name, one.messages or flat, one.where))
+        rows.append(Row(one.id or name, one.messages or flat, one.where, chat=bool(one.messages)))
     return rows
 
 

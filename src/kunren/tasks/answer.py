@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from kunren.config.schema import TaskConfig
 from kunren.data.normalize import is_blank
-from kunren.data.records import LIST_SEPARATOR
+from kunren.data.records import elements
 from kunren.errors import Problem
 from kunren.tasks import Answers, Parsed, prompting
 from kunren.tasks.filters import Filtered
@@ -31,8 +31,7 @@ class Answer:
             for said in answers(row):
                 if is_blank(said):
                     found.append(Problem("data.empty-answer", row.where))
-                elif LIST_SEPARATOR in said:
-                    several = said.split(LIST_SEPARATOR)
+                elif len(several := elements(said)) > 1:
                     fields: dict[str, object] = {"count": len(several), "found": excerpt(said)}
                     found.append(Problem("data.answer-list", row.where, fields))
         different = {said.strip() for row in rows for said in answers(row)}

@@ -8,7 +8,8 @@ from typing import ClassVar
 
 from kunren.config.schema import TaskConfig
 from kunren.data.emoji import split_graphemes
-from kunren.data.records import LIST_SEPARATOR
+from kunren.data.normalize import is_blank
+from kunren.data.records import LIST_SEPARATOR, elements
 from kunren.errors import Problem
 from kunren.tasks import Answers, Parsed, filters, prompting
 from kunren.tasks.filters import Filtered
@@ -99,7 +100,9 @@ class Classify:
         return [(self._form.canonical(answer),) for answer in answers(row)]
 
     def _wrong(self, answer: str, where: Where) -> Problem | None:
-        several = answer.split(LIST_SEPARATOR)
+        several = elements(answer)
+        if is_blank(answer):
+            return Problem("data.no-answer-label", where)
         if len(several) > 1:
             said: dict[str, object] = {"count": len(several), "labels": excerpt("、".join(several))}
             return Problem("data.label-list", where, said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
@@ -17,6 +18,25 @@ _LISTED = 400
 """Characters that a list of labels may have in a default system prompt."""
 
 
+_WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))\.0+|(-?[0-9]\.[0-9]+)[eE]([+-]?[0-9]+)")
+"""A whole number with a fraction of zeros, or in the way that numpy writes one. ``007`` and ``1E5``
+are names."""
+
+
+def whole_number(label: str) -> str | None:
+    """The integer that is written so with a fraction: ``1`` for ``1.0``; None for anything else.
+
+    ``-0`` is 0.
+    """
+    if label in ("-0", "-0.0"):
+        return "0"
+    found = _WHOLE.fullmatch(label)
+    if found is None:
+        return None
+    value = float(label)
+    return str(int(value)) if value.is_integer() and abs(value) < 2**53 else None
+
+
 class LabelForm:
     """How labels are written, by the config's ``task.labels``."""
 
@@ -24,6 +44,7 @@ class LabelForm:
         self.emoji = config.kind == "emoji"
         self._merged = config.merge_skin_tones
         self._levels = config.hierarchy
+        self._whole = bool(config.whole_numbers)
         # Of few labels, for every row, and by each that asks.
         self._good: set[str] = set()
         self._canonical = lru_cache(maxsize=1 << 12)(self._one_form)
@@ -34,6 +55,8 @@ class LabelForm:
 
     def _one_form(self, label: str) -> str:
         label = label.strip()
+        if self._whole:
+            label = whole_number(label) or label
         if self.emoji:
             return merge_skin_tones(label) if self._merged else normalize_emoji(label)
         if self._levels:
@@ -97,8 +120,8 @@ def set_problems(
         found: every label in its one form, with its place.
         form: by which they are compared.
         rows: how many rows have them.
-        whole: whether these are all labels; where some were wrong, there may be more than one once
-            they are mended.
+        whole: whether these are all answers; where some were wrong, or have no label, there is more
+            than one answer.
     """
     problems = []
     written: dict[str, tuple[str, Where]] = {}  # as it looks → as first written, and where

@@ -16,10 +16,13 @@ from kunren.types import Message, Row
 def is_flat(row: Row) -> bool:
     """Whether a row is one question, with or without its answer, and gets the template.
 
-    The file may have been a chat all the same. A row with a system prompt of its own is kept as it
-    is.
+    The file may have been a chat all the same. A chat with a system prompt of its own is kept as it
+    is; beside a flat row's text the system prompt was a column.
     """
-    return [m.role for m in row.messages] in (["user"], ["user", "assistant"])
+    roles = [m.role for m in row.messages]
+    if roles[:1] == ["system"] and not row.chat:
+        roles = roles[1:]
+    return roles in (["user"], ["user", "assistant"])
 
 
 def prepared(rows: Sequence[Row], config: TaskConfig, answer: Callable[[str], str]) -> list[Row]:
@@ -37,17 +40,37 @@ def prepared(rows: Sequence[Row], config: TaskConfig, answer: Callable[[str], st
     """
     plain = config.template == f"{{{TEXT}}}"
     system = Message("system", config.system) if config.system else None
-    written = lru_cache(maxsize=1 << 12)(lambda said: Message("assistant", answer(said)))
+    thinks = config.kind == "answer"
+
+    @lru_cache(maxsize=1 << 12)
+    def written(said: Message) -> Message:
+        if not said.is_answer:
+            return said
+        return replace(said, content=answer(said.content), reasoning=said.reasoning * thinks)
+
     found = []
     for row in rows:
-        first, *others = row.messages
-        if not plain and is_flat(row):
-            first = Message("user", render(config.template, first.content, row.fields))
-        messages = [written(m.content) if m.role == "assistant" else m for m in (first, *others)]
-        if system is not None and first.role != "system":
+        templated = not plain and is_flat(row)
+        messages = [
+            replace(m, content=render(config.template, m.content, row.fields))
+            if templated and m.role == "user"
+            else written(m)
+            for m in row.messages
+        ]
+        if system is not None and messages[0].role != "system":
             messages.insert(0, system)
-        found.append(Row(row.id, tuple(messages), row.where, row.fields, row.group))
+        found.append(replace(row, messages=tuple(messages)))
     return found
+
+
+def columns(config: TaskConfig) -> tuple[str, ...]:
+    """The columns that the template names: those that are for it to read.
+
+    None of a template that makes no sense; ``problems`` tells of that.
+    """
+    if template_problems(config.template):
+        return ()
+    return tuple(name for name in names(config.template) if name not in (TEXT, LABELS))
 
 
 def problems(rows: Sequence[Row], config: TaskConfig) -> list[Problem]:

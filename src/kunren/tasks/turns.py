@@ -1,29 +1,30 @@
-"""The answers in a row: its assistant turns."""
+"""The answers in a row: its assistant turns, but for those that are only read as context."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from kunren.types import Item, Message, Row
+from kunren.types import Item, Row
 
 
 def answers(row: Row) -> list[str]:
-    """What the assistant says in a row, turn by turn."""
-    return [message.content for message in row.messages if message.role == "assistant"]
+    """What the assistant is to say in a row, turn by turn."""
+    return [message.content for message in row.messages if message.is_answer]
 
 
 def with_answers(row: Row, said: Sequence[str]) -> Row:
-    """The row with other answers, one an assistant turn."""
+    """The row with other answers, one a turn that is one."""
     left = iter(said)
-    messages = [Message(m.role, next(left)) if m.role == "assistant" else m for m in row.messages]
+    messages = [replace(m, content=next(left)) if m.is_answer else m for m in row.messages]
     return replace(row, messages=tuple(messages))
 
 
 def items(rows: Sequence[Row], labels: Callable[[str], tuple[str, ...]]) -> list[Item]:
-    """One item an assistant turn, its context being all messages before it.
+    """One item an answer, its context being all messages before it.
 
-    Its id is the row's; in a row with several, ``#1``, ``#2``, … are added.
+    Assistant turns of weight 0 are context alone: they are neither trained on nor predicted. Its id
+    is the row's; in a row with several, ``#1``, ``#2``, … are added.
 
     Args:
         rows: prepared rows.
@@ -31,9 +32,19 @@ def items(rows: Sequence[Row], labels: Callable[[str], tuple[str, ...]]) -> list
     """
     found = []
     for row in rows:
-        turns = [n for n, message in enumerate(row.messages) if message.role == "assistant"]
+        turns = [n for n, message in enumerate(row.messages) if message.is_answer]
         for number, turn in enumerate(turns, start=1):
             name = row.id if len(turns) == 1 else f"{row.id}#{number}"
-            said = row.messages[turn].content
-            found.append(Item(name, row.id, row.messages[:turn], said, labels(said)))
+            said = row.messages[turn]
+            found.append(
+                Item(
+                    id=name,
+                    row_id=row.id,
+                    context=row.messages[:turn],
+                    answer=said.content,
+                    labels=labels(said.content),
+                    weight=said.weight,
+                    thinks=bool(said.reasoning),
+                )
+            )
     return found

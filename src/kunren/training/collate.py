@@ -18,7 +18,7 @@ sees the batch."""
 
 WEIGHTS = "label_weights"
 """Key of a batch, only where not all are 1: how much each counted label counts, in the order of
-the labels. The guard hands it to the loss."""
+the labels; of a classification head each counted row. The guard hands it to the loss."""
 
 NOT_COUNTED = -100
 """The label where there is none. The Trainer divides by the number of all others in a step."""
@@ -140,7 +140,8 @@ class LabelCollator:
     """Pads the rows of a batch for a model with a classification head.
 
     The batch is ``input_ids`` and ``attention_mask`` [B, S], and ``labels``: [B], or for a
-    multi-label head [B, K] of 0 and 1. The labels of a row without any known one are not counted.
+    multi-label head [B, K] of 0 and 1, all 0 for an empty set. The labels of a row that is not
+    counted (none of its labels is known) are not counted.
 
     Args:
         pad: token id for filling.
@@ -153,16 +154,20 @@ class LabelCollator:
 
     def __call__(self, rows: Sequence[tuple[int, LabelExample]]) -> dict[str, Any]:
         """One batch of (row number, example)."""
-        gold = [example.labels for _, example in rows]
+        examples = [example for _, example in rows]
         if self._labels is None:
-            labels = torch.tensor([known[0] if known else NOT_COUNTED for known in gold])
+            counted = [example for example in examples if example.labels]
+            gold = [example.labels[0] if example.labels else NOT_COUNTED for example in examples]
+            labels = torch.tensor(gold)
         else:
-            labels = torch.full((len(gold), self._labels), NOT_COUNTED)
-            for number, known in enumerate(gold):
-                if known:
+            counted = [example for example in examples if example.counted]
+            labels = torch.full((len(examples), self._labels), NOT_COUNTED)
+            for number, example in enumerate(examples):
+                if example.counted:
                     labels[number] = 0
-                    labels[number, list(known)] = 1
-        return _inputs(rows, self._pad) | {"labels": labels}
+                    labels[number, list(example.labels)] = 1
+        weights = _weights([example.weight for example in counted])
+        return _inputs(rows, self._pad) | {"labels": labels} | weights
 
 
 def _inputs(

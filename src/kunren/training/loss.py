@@ -92,8 +92,8 @@ class Loss(ABC):
 
     Attributes:
         latest: loss of each micro-batch of the current step, as it counts in the step's mean.
-        weights: of each counted label of the batch that comes next, from the collator; None: all
-            count 1.
+        weights: of each counted label of the batch that comes next, from the collator (of a
+            classification head: of each counted row); None: all count 1.
         scale: what the gradient is multiplied by, in float16 training.
     """
 
@@ -196,9 +196,10 @@ class HeadLoss(Loss):
     def _total(self, logits: Tensor, labels: Tensor, training: bool) -> tuple[Tensor, int]:
         counted = labels.ne(NOT_COUNTED)
         logits, targets = logits[counted], labels[counted]
-        weights = None
+        weights = self.weights
         if self._class_weights is not None:
-            weights = self._class_weights.to(logits.device)[targets]
+            of_class = self._class_weights.to(logits.device)[targets]
+            weights = of_class if weights is None else of_class * weights
         total = self._cross_entropy(logits, targets, weights, training)
         if training:
             total = total + self._config.level_weight * self._upper(logits, targets, weights)
@@ -251,4 +252,6 @@ class SetLoss(Loss):
             losses = losses * missing**gamma
         if self._class_weights is not None:
             losses = losses * self._class_weights.to(losses.device)
+        if self.weights is not None:
+            losses = losses * self.weights[:, None]
         return losses.sum(), targets.numel()

@@ -85,6 +85,9 @@ def _encoder(asked: Request) -> Objective:
     config, weights = asked.model.config, None
     rows: Sequence[LabelExample] = asked.train
     multi_label = config.problem_type == "multi_label_classification"
+    mean = _mean(row.weight for row in rows if row.counted)
+    if mean != 1:
+        rows = [replace(row, weight=row.weight / mean) for row in rows]
     if asked.class_weights is not None:
         weights = torch.tensor(asked.class_weights)
         if multi_label:  # every label of every row counts

@@ -24,7 +24,7 @@ def fires() -> list[Case]:
         ),
         Case(
             "an item without a known label",
-            {"examples": {"train": [LabelExample("l", (1,), ())]}},
+            {"examples": {"train": [LabelExample("l", (1,), (), counted=False)]}},
             "critical",
             ["1 行"],
         ),
@@ -36,7 +36,12 @@ def quiet() -> list[Case]:
         Case("every row trains something", {"examples": {"train": [GOOD]}}),
         Case(
             "a validation row with an unknown label is left out anyway",
-            {"examples": {"train": [GOOD], "validation": [LabelExample("l", (1,), ())]}},
+            {
+                "examples": {
+                    "train": [GOOD],
+                    "validation": [LabelExample("l", (1,), (), counted=False)],
+                }
+            },
         ),
     ]
 

@@ -154,8 +154,8 @@ def _narrower(items: Items, config: Mapping[str, Any], needed: float) -> dict[st
     rank = {label: place for place, label in enumerate(order, start=1)}
     left = [0] * (len(order) + 1)
     for row, found in rows.items():
-        left[max(rank[label] for label in found)] += size[row]
-    total, kept, best = sum(size.values()), 0, None
+        left[max((rank[label] for label in found), default=0)] += size[row]
+    total, kept, best = sum(size.values()), left[0], None
     for top in range(1, len(order)):
         kept += left[top]
         enough = kept >= max(needed * top, FILTERED * total)

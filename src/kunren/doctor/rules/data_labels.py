@@ -118,17 +118,17 @@ def conflicting_labels(items: Items, answers: str, *, many: float = CONFLICTS) -
 
 
 def _said(group: Sequence[Item]) -> Counter[str]:
-    return Counter("".join(item.labels) for item in group)
+    return Counter("".join(item.labels) or text("doctor.none") for item in group)
 
 
 def _most(group: Sequence[Item]) -> int:
     """How many of them one answer can satisfy: in sets, by the label that most of them have."""
-    return max(Counter(label for item in group for label in set(item.labels)).values())
+    return max(Counter(la for item in group for la in set(item.labels) or {""}).values())
 
 
 def _conflict(group: Sequence[Item]) -> bool:
-    first = set(group[0].labels)
-    return not first.intersection(*(item.labels for item in group))
+    first, *others = (set(item.labels) for item in group)
+    return any(one != first for one in others) and not first.intersection(*others)
 
 
 def dominant_label(

@@ -162,7 +162,7 @@ def _labels_apart(
 def _by_row(items: Sequence[Item]) -> list[list[str]]:
     found: dict[str, list[str]] = {}
     for item in items:
-        found.setdefault(item.row_id, []).extend(item.labels)
+        found.setdefault(item.row_id, []).extend(item.labels or (text("doctor.none"),))
     return list(found.values())
 
 

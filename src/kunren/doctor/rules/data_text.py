@@ -307,9 +307,7 @@ def single_turn(
     train = rows.get("train", ())
     if not train:
         raise Missing("sides")
-    fields = config.get("data", {}).get("fields", {})
-    flat = fields.get("text", "text")
-    chats = [row for row in train if flat not in row.fields]
+    chats = [row for row in train if row.chat]
     if config.get("model", {}).get("family") in ("encoder", "seq2seq") or len(chats) < len(train):
         return None
     longer = sum(sum(m.role == "user" for m in row.messages) > 1 for row in chats)

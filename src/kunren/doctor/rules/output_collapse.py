@@ -147,7 +147,7 @@ def _collapsed(
 ) -> dict[str, Any] | None:
     """The commonest of ``answers``, if nearly all are it and gold does not account for that."""
     total = answers.total()
-    if not total:
+    if not total or not gold:
         return None
     label, count = answers.most_common(1)[0]
     share, gold_share = count / total, gold[label] / gold.total()

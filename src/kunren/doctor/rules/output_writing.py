@@ -156,7 +156,12 @@ def invalid_output(
         model.add_tokens: labels. For special tokens, see that decoding leaves them out.
     """
     only_emoji = answers != "text" and all(is_emoji(x) for e in written for x in e.gold)
-    broken = {n: found for n, e in enumerate(written) if (found := _broken(e, only_emoji))}
+    none = {e.row.gold.strip() for e in written if answers == "set" and not e.gold}
+    broken = {
+        n: found
+        for n, e in enumerate(written)
+        if (e.answer.generated or "").strip() not in none and (found := _broken(e, only_emoji))
+    }
     share = len(broken) / len(written)
     if len(broken) < FEWEST or share < some:
         return None
@@ -227,7 +232,14 @@ def empty_answers(
         is not read as labels.
     """
     asked = [e for e in tuned if any(g.strip() for g in e.gold)]
-    empty = [e for e in asked if not any(s.strip() for s in e.said)]
+    # Of sets that may be empty, an empty one is an answer, wrong as it may be here.
+    none = {e.row.gold.strip() for e in tuned if not e.gold}
+    empty = [
+        e
+        for e in asked
+        if not any(s.strip() for s in e.said)
+        and not (none and (e.answer.generated is None or e.answer.generated.strip() in none))
+    ]
     share = len(empty) / len(asked) if asked else 0.0
     if len(empty) < FEWEST or share < some:
         return None
