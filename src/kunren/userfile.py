@@ -11,7 +11,7 @@ from pathlib import Path
 from stat import S_ISBLK, S_ISCHR, S_ISDIR, S_ISFIFO, S_ISREG
 from typing import IO
 
-from kunren.errors import Problem
+from kunren.errors import Problem, os_reason
 from kunren.textfile import nearest_file, shown
 from kunren.types import Where
 
@@ -44,7 +44,7 @@ def contents(path: Path, area: str = "data") -> bytes | Problem:
             return Problem(f"{area}.no-such-file", where)
         return Problem(f"{area}.no-such-file-near", where, {"nearest": near})
     except OSError as error:
-        return Problem("data.unreadable", where, {"detail": error.strerror or str(error)})
+        return Problem("data.unreadable", where, {"detail": os_reason(error)})
     except ValueError:  # no path can have it: U+0000, or half a character
         return Problem("data.impossible-path", where)
 

@@ -11,7 +11,7 @@ import click
 
 from kunren.cli.console import emit_json, format_option, say, show, table
 from kunren.cli.console import page as write_page
-from kunren.errors import InputError, Problem
+from kunren.errors import InputError, Problem, os_reason
 from kunren.messages import text
 from kunren.types import Where
 
@@ -109,7 +109,7 @@ def _write(path: Path, content: str) -> None:
     try:
         files.write_text(path, content)
     except OSError as error:
-        fields = {"detail": error.strerror or str(error)}
+        fields: dict[str, object] = {"detail": os_reason(error)}
         raise InputError(Problem("compare.unwritable", Where(str(path)), fields)) from None
     say(text("compare.written", path=path))
 

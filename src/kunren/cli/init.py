@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from kunren.cli.console import emit_json, format_option, show
-from kunren.errors import InputError, Problem
+from kunren.errors import InputError, Problem, os_reason
 from kunren.messages import text
 from kunren.presets import NAMES, preset
 from kunren.types import Where
@@ -42,7 +42,7 @@ def command(path: Path | None, name: str | None, format_: str) -> None:
     except FileExistsError as error:
         raise InputError(Problem("cli.init-exists", Where(str(target)))) from error
     except OSError as error:
-        said: dict[str, object] = {"reason": error.strerror or str(error)}
+        said: dict[str, object] = {"reason": os_reason(error)}
         raise InputError(Problem("cli.init-unwritable", Where(str(target)), said)) from error
     if format_ == "json":
         emit_json({"path": str(target)})

@@ -11,7 +11,7 @@ from typing import Literal
 import click
 
 from kunren.cli.console import json_text, progress, say
-from kunren.errors import InputError, Problem
+from kunren.errors import InputError, Problem, os_reason
 from kunren.messages import text
 from kunren.records.files import Growing
 from kunren.types import Where
@@ -111,7 +111,7 @@ def _print(line: str) -> None:
 
 
 def _unwritable(where: Where, error: OSError) -> InputError:
-    fields: dict[str, object] = {"detail": error.strerror or str(error)}
+    fields: dict[str, object] = {"detail": os_reason(error)}
     return InputError(Problem("cli.predict-unwritable", where, fields))
 
 

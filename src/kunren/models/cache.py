@@ -15,7 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from kunren.errors import InputError, Problem
+from kunren.errors import InputError, Problem, os_reason
 from kunren.messages import text
 from kunren.progress import Progress
 
@@ -63,7 +63,7 @@ def make_once(
             progress.say(text("model.waiting", key=key))
             lock.acquire()
     except OSError as error:
-        fields: dict[str, object] = {"folder": parent, "reason": error.strerror or error}
+        fields: dict[str, object] = {"folder": parent, "reason": os_reason(error)}
         raise InputError(Problem("model.cache-unwritable", None, fields)) from error
     try:
         if not target.is_dir():

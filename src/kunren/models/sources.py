@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kunren.config.schema import ModelConfig
-from kunren.errors import InputError, Problem
+from kunren.errors import InputError, Problem, os_reason
 from kunren.messages import text
 from kunren.models import scratch
 from kunren.models.cache import make_once, place
@@ -139,7 +139,7 @@ def _check_gguf(path: Path) -> list[Problem]:
         if is_gguf(path):
             return []
     except OSError as error:
-        fields: dict[str, object] = {"path": path, "reason": error.strerror or error}
+        fields: dict[str, object] = {"path": path, "reason": os_reason(error)}
         return [Problem("model.no-file", None, fields)]
     return [Problem("model.not-gguf", None, {"path": path})]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kunren.errors import InputError, Problem
+from kunren.errors import InputError, Problem, os_reason
 from kunren.nearest import nearest
 from kunren.records.entry import Entry
 from kunren.records.folder import STATUS_FILE
@@ -80,7 +80,7 @@ def read_entry(folder: Path) -> Entry:
     try:
         return layout.read(folder)
     except OSError as error:
-        fields = {"detail": error.strerror or str(error)}
+        fields: dict[str, object] = {"detail": os_reason(error)}
         raise InputError(Problem("record.broken-file", where, fields)) from None
 
 
