@@ -141,7 +141,7 @@ def test_a_token_without_embedding_that_nothing_uses_passes(folder: Path) -> Non
 def test_an_unknown_architecture(folder: Path) -> None:
     edit_json(folder / "config.json", model_type="strange")
     ((code, said),) = problems_of(folder)
-    assert code in ("model.unusable", "model.tokenizer-unusable")
+    assert code == "model.unknown-type"
     assert "strange" in said
 
 
@@ -149,13 +149,13 @@ def test_broken_weights(folder: Path) -> None:
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     ((code, _),) = problems_of(folder)
-    assert code == "model.unusable"
+    assert code == "model.weights-cut"
 
 
 def test_a_broken_tokenizer(folder: Path) -> None:
     (folder / "tokenizer.json").write_text("{")
     ((code, _),) = problems_of(folder)
-    assert code == "model.tokenizer-unusable"
+    assert code == "model.broken-json"
 
 
 def test_code_of_the_model_does_not_run(folder: Path, tmp_path: Path) -> None:

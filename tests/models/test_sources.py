@@ -318,7 +318,7 @@ def test_a_folder_that_lacks_a_file(
 def test_all_problems_of_a_folder_at_once(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{")
     codes = [problem.code for problem in check(ModelConfig(id=str(tmp_path)))]
-    assert codes == ["model.broken-config", "model.no-weights", "model.no-tokenizer"]
+    assert codes == ["model.broken-json", "model.no-weights", "model.no-tokenizer"]
 
 
 def test_other_things_that_are_no_model(tmp_path: Path) -> None:

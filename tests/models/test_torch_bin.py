@@ -225,14 +225,17 @@ def test_what_is_no_table_of_tensors_is_refused(tmp_path: Path, held: object, fo
     assert found in str(caught.value)
 
 
-@pytest.mark.parametrize("kept", [0, 10, -60, None])
-def test_a_damaged_file(pickled: Path, kept: int | None) -> None:
+@pytest.mark.parametrize(
+    ("kept", "code"),
+    [(0, "empty-file"), (10, "bin-broken"), (-60, "bin-broken"), (None, "lfs-pointer")],
+)
+def test_a_damaged_file(pickled: Path, kept: int | None, code: str) -> None:
     path = pickled / "pytorch_model.bin"
     pointer = b"version https://git-lfs.github.com/spec/v1\n"
     path.write_bytes(pointer if kept is None else path.read_bytes()[:kept])
     with pytest.raises(InputError) as caught:
         locate(ModelConfig(id=str(pickled)))
-    assert code_of(caught) == "model.bin-broken"
+    assert code_of(caught) == f"model.{code}"
 
 
 def test_missing_shards_are_named_together(sharded: Path) -> None:

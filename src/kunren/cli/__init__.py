@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn, cast
@@ -116,6 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rest = _take_language(list(sys.argv[1:] if arguments is None else arguments))
     from kunren.errors import KunrenError
 
+    _tell_warnings()
     try:
         result: Any = _group().main(args=rest, prog_name="kunren", standalone_mode=False)
         streams.finish()
@@ -139,6 +141,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
         streams.give_up_output()
         _fail(unforeseen.told(error))
     raise SystemExit(result if isinstance(result, int) else 0)
+
+
+def _tell_warnings() -> None:
+    """Let kunren's own warnings be lines for the user, each once, without a place in the code."""
+    from kunren.errors import KunrenWarning
+
+    others, told = warnings.showwarning, set[str]()
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if not issubclass(category, KunrenWarning):
+            others(message, category, *place, **more)
+        elif str(message) not in told:
+            from kunren.cli.console import say
+
+            told.add(str(message))
+            say(f"{text('cli.warning')} {message}")
+
+    warnings.showwarning = show
 
 
 def _fail(error: KunrenError) -> NoReturn:

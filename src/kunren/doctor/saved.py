@@ -7,7 +7,6 @@ looked for where it was trained from: a folder, or the local cache of the model 
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 from kunren.doctor.evidence import Missing
 from kunren.doctor.reading import Ends, Saved
-from kunren.models.outline import shapes
+from kunren.models.integrity import shapes
 from kunren.models.token_names import Tokens, read_tokens
 from kunren.records import trainer
 from kunren.textfile import json_object
@@ -198,7 +197,7 @@ def _held(path: Path) -> dict[str, list[int]]:
     """Name → shape of each tensor; none where the file is not there or is no safetensors."""
     try:
         return shapes(path)
-    except (OSError, ValueError, struct.error):
+    except (OSError, ValueError):
         return {}
 
 

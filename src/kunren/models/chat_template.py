@@ -7,15 +7,19 @@ conversation costs few tokens and ends in a single token that the model can lear
 from __future__ import annotations
 
 import json
+import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from functools import lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from jinja2.exceptions import TemplateError
+from jinja2.exceptions import TemplateError, TemplateSyntaxError
 
-from kunren.errors import InputError, Problem
+from kunren.errors import InputError, KunrenWarning, Problem
+from kunren.messages import text
 from kunren.types import Message, Where
 
 if TYPE_CHECKING:
@@ -27,12 +31,17 @@ _MARKERS: tuple[tuple[TemplateName, str], ...] = (
     ("gemma", "<start_of_turn>"),
     ("chatml", "<|im_start|>"),
 )
+_TODAY = re.compile(r"strftime_now\(\s*(['\"])(.*?)\1\s*\)")
+FROZEN = date(2025, 1, 1)
+"""The day that templates which tell the date are given. Any does: what is trained, what is scored,
+what is resumed and what is asked later must read alike, on whatever day."""
+
 _PROBE = "kunren-probe"
 _PROBE_CALL = json.dumps([{"type": "function", "function": {"name": _PROBE, "arguments": {}}}])
 
 
 def ensure_chat_template(tokenizer: PreTrainedTokenizerBase) -> TemplateName | None:
-    """Give the tokenizer a chat template if it has none.
+    """Give the tokenizer a chat template if it has none, and see that its own can be used.
 
     Gemma's turns if the vocabulary has ``<start_of_turn>``, ChatML if it has ``<|im_start|>``,
     otherwise plain headings whose answers end in the tokenizer's end-of-sequence token.
@@ -42,9 +51,12 @@ def ensure_chat_template(tokenizer: PreTrainedTokenizerBase) -> TemplateName | N
 
     Raises:
         InputError: only the plain template fits, and the tokenizer has no end-of-sequence token,
-            so that no answer could ever end.
+            so that no answer could ever end; or its own template is broken, or leaves out what is
+            said.
     """
     if tokenizer.chat_template:
+        _freeze_date(tokenizer)
+        _check(tokenizer)
         return None
     vocabulary = tokenizer.get_vocab()
     name: TemplateName = next((n for n, marker in _MARKERS if marker in vocabulary), "plain")
@@ -53,6 +65,36 @@ def ensure_chat_template(tokenizer: PreTrainedTokenizerBase) -> TemplateName | N
     source = resources.files(__package__) / "chat_templates" / f"{name}.jinja"
     tokenizer.chat_template = source.read_text(encoding="utf-8")
     return name
+
+
+def _freeze_date(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Let a template that tells today's date always tell the same."""
+    template = tokenizer.chat_template
+    if not isinstance(template, str) or not _TODAY.search(template):
+        return
+    tokenizer.chat_template = _TODAY.sub(
+        lambda found: repr(FROZEN.strftime(found.group(2))), template
+    )
+    warnings.warn(text("model.date-frozen", date=FROZEN), KunrenWarning, stacklevel=3)
+
+
+def _check(tokenizer: PreTrainedTokenizerBase) -> None:
+    """See that the template renders what is asked and answered.
+
+    Raises:
+        InputError: it is broken, refuses the simplest exchange, or leaves out what is said.
+    """
+    turns = (Message("user", _PROBE), Message("assistant", f"{_PROBE}!"))
+    try:
+        said = _apply(tokenizer, turns, False)
+    except TemplateSyntaxError as error:
+        fields: dict[str, object] = {"line": error.lineno, "reason": error.message or ""}
+        raise InputError(Problem("model.template-broken", None, fields)) from error
+    except (TemplateError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(Problem("model.template-refused", None, {"reason": reason})) from error
+    if said.count(_PROBE) < 2:
+        raise InputError(Problem("model.template-drops"))
 
 
 def merge_system(messages: Sequence[Message]) -> tuple[Message, ...]:
@@ -189,9 +231,26 @@ def _reads_reasoning(tokenizer: PreTrainedTokenizerBase, _template: str) -> bool
         return False
 
 
-def _turn(message: Message) -> dict[str, Any]:
+@lru_cache(maxsize=8)
+def _takes_parts(tokenizer: PreTrainedTokenizerBase, _template: str) -> bool:
+    """Whether the template reads content as a list of parts only, as those of image models do."""
+    turns = [_turn(Message("user", _PROBE), parts=False)]
+    for parts in (False, True):
+        try:
+            if _PROBE in _rendered(tokenizer, turns, False):
+                return parts
+        except TemplateSyntaxError:
+            return False
+        except (TemplateError, TypeError, ValueError):
+            pass
+        turns = [_turn(Message("user", _PROBE), parts=True)]
+    return False
+
+
+def _turn(message: Message, parts: bool) -> dict[str, Any]:
     """A message as chat templates take it."""
-    turn: dict[str, Any] = {"role": message.role, "content": message.content}
+    said = [{"type": "text", "text": message.content}] if parts else message.content
+    turn: dict[str, Any] = {"role": message.role, "content": said}
     if message.reasoning:
         turn["reasoning_content"] = message.reasoning
     if message.calls and not message.is_answer:
@@ -204,7 +263,13 @@ def _turn(message: Message) -> dict[str, Any]:
 def _apply(
     tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], add_generation_prompt: bool
 ) -> str:
-    turns = [_turn(m) for m in messages]
+    parts = _takes_parts(tokenizer, str(tokenizer.chat_template))
+    return _rendered(tokenizer, [_turn(m, parts) for m in messages], add_generation_prompt)
+
+
+def _rendered(
+    tokenizer: PreTrainedTokenizerBase, turns: list[dict[str, Any]], add_generation_prompt: bool
+) -> str:
     return cast(
         "str",
         tokenizer.apply_chat_template(

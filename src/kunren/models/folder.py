@@ -12,6 +12,7 @@ from kunren.errors import InputError, Problem
 from kunren.models.architectures import family_of
 from kunren.models.cache import home
 from kunren.models.convert import SOURCE_FILE
+from kunren.models.integrity import CONFIG, read_json
 from kunren.models.quiet import quiet
 
 if TYPE_CHECKING:
@@ -31,13 +32,9 @@ def config_json(folder: Path) -> dict[str, Any]:
     Raises:
         InputError: there is none, or it is broken.
     """
-    try:
-        said: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(Problem("model.no-config", None, {"path": folder})) from error
-    except ValueError as error:
-        raise InputError(Problem("model.broken-config", None, {"path": folder})) from error
-    return said
+    if not (folder / CONFIG).exists():
+        raise InputError(Problem("model.no-config", None, {"path": folder}))
+    return read_json(folder / CONFIG)
 
 
 def infer_family(folder: Path) -> str:
@@ -79,7 +76,7 @@ def load_tokenizer(folder: Path, config: ModelConfig) -> PreTrainedTokenizerBase
             tokenizer: PreTrainedTokenizerBase = _class(folder).from_pretrained(
                 folder, trust_remote_code=config.trust_remote_code
             )
-    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
+    except Exception as error:  # the tokenizers library raises Exception itself
         if isinstance(error, ImportError) and (packages := _missing_mecab(folder)):
             fields: dict[str, object] = {"path": folder, "packages": " ".join(packages)}
             raise InputError(Problem("model.needs-mecab", None, fields)) from error

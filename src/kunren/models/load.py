@@ -18,6 +18,7 @@ from kunren.messages import text
 from kunren.models import family_class
 from kunren.models.chat_template import ensure_chat_template, stop_at_turns
 from kunren.models.folder import fitting_family, infer_family, load_tokenizer, made_here, unusable
+from kunren.models.generation_config import neutralise
 from kunren.models.head import describe, in_head, renew_output
 from kunren.models.padding import set_padding
 from kunren.models.quiet import quiet
@@ -142,6 +143,7 @@ def load(
         dtype = choose_dtype(device, precision)
         model, new = _read_weights(folder, config, dtype, head)
         check_vocabulary(model, tokenizer, folder)
+        dropped = neutralise(model)
         if family == "causal":
             stop_at_turns(model, tokenizer)
         else:
@@ -158,6 +160,8 @@ def load(
     }
     if family != "causal":
         del provenance["chat_template"]  # it has none, or one that is not used
+    if dropped:
+        provenance["generation_config_unused"] = dropped
     if new:
         provenance["new_weights"] = new
     return Loaded(model, tokenizer, device, dtype, config.id, provenance)

@@ -6,8 +6,6 @@ of the model it asks nothing but what its config says.
 
 from __future__ import annotations
 
-import json
-import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
@@ -18,6 +16,8 @@ from typing import TYPE_CHECKING, Any, cast
 from kunren.config.schema import ModelConfig, TuningConfig
 from kunren.models.chat_template import ensure_chat_template, stop_at_turns
 from kunren.models.folder import config_json, fitting_family, load_tokenizer, made_here
+from kunren.models.generation_config import changing
+from kunren.models.integrity import EMBEDDINGS, read_json, shapes
 from kunren.models.padding import set_padding
 
 if TYPE_CHECKING:
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 
     from kunren.models.load import Loaded
 
-_EMBEDDINGS = (
-    "embed_tokens.weight", "shared.weight", "word_embeddings.weight", "wte.weight",
-    "embed_in.weight", "tok_embeddings.weight",
-)  # fmt: skip
 _OUTPUTS = ("lm_head.weight", "embed_out.weight")
 _COUNTS_FROM_PADDING = ("roberta", "xlm-roberta", "camembert", "xmod")
 """Kinds of models that number positions from behind the padding token's id."""
@@ -103,7 +99,8 @@ def outline(folder: Path, model: ModelConfig, labels: Sequence[str], multi_label
         InputError: the config or the tokenizer cannot be read, or the family does not fit.
     """
     family = fitting_family(model, folder)
-    said, generation = config_json(folder), _optional(folder / "generation_config.json")
+    said, generation = config_json(folder), _generation(folder / "generation_config.json")
+    changing(generation)
     sizes = _sizes(folder)
     inner = said.get("text_config") or said
     rows = sizes.rows if sizes else int(inner.get("vocab_size") or 0)
@@ -123,22 +120,6 @@ def outline(folder: Path, model: ModelConfig, labels: Sequence[str], multi_label
         model=described, tokenizer=tokenizer, id=model.id, provenance=made_here(folder)
     )
     return Outline(family, cast("Loaded", loaded), template, sizes)
-
-
-def shapes(path: Path) -> dict[str, list[int]]:
-    """Name → shape of the tensors in a file of safetensors.
-
-    From its header alone: eight bytes with their length, then JSON of names and shapes.
-
-    Raises:
-        OSError, ValueError, struct.error: it is no such file.
-    """
-    with path.open("rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        if length > path.stat().st_size:
-            raise ValueError(length)
-        header: dict[str, Any] = json.loads(file.read(length))
-    return {name: said["shape"] for name, said in header.items() if name != "__metadata__"}
 
 
 def trains_embeddings(tuning: TuningConfig, new_tokens: Sequence[int], pretrained: bool) -> bool:
@@ -161,18 +142,15 @@ def _settings(said: Mapping[str, Any]) -> SimpleNamespace:
     return made
 
 
-def _optional(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    said: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return said
+def _generation(path: Path) -> dict[str, Any]:
+    return read_json(path) if path.is_file() else {}
 
 
 def _sizes(folder: Path) -> Sizes | None:
     tensors: dict[str, list[int]] = {}
     for path in sorted(folder.glob("*.safetensors")):
         tensors |= shapes(path)
-    found = [shape for name, shape in tensors.items() if name.endswith(_EMBEDDINGS)]
+    found = [shape for name, shape in tensors.items() if name.endswith(EMBEDDINGS)]
     if not found:
         return None
     tables = found[:1] + [s for name, s in tensors.items() if name.endswith(_OUTPUTS)]

@@ -11,6 +11,8 @@ import hashlib
 import json
 import os
 import re
+import shutil
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -19,7 +21,7 @@ from typing import Any, Literal
 from kunren.config.schema import ModelConfig
 from kunren.errors import InputError, Problem, os_reason
 from kunren.messages import text
-from kunren.models import scratch
+from kunren.models import integrity, scratch
 from kunren.models.cache import make_once, place
 from kunren.models.convert import CONVERTER_VERSION, convert
 from kunren.models.gguf_header import is_gguf
@@ -31,6 +33,7 @@ Kind = Literal["package", "scratch", "gguf", "folder", "hub"]
 
 _HUB_ID = re.compile(r"[A-Za-z0-9_][\w.-]*(/[A-Za-z0-9_][\w.-]*)?", re.ASCII)
 _BESIDE = ["*.json", "*.jinja", "*.model", "*.txt"]  # config, tokenizer, vocabulary
+_ADAPTER = "adapter_model.safetensors"
 _NOT_FILES = ["*/*", "consolidated*"]  # the same weights again, in other formats
 _TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model",
@@ -68,7 +71,7 @@ def check(model: ModelConfig) -> list[Problem]:
         case "gguf":
             return _check_gguf(_path(model.id))
         case "folder":
-            return _check_folder(model.id)
+            return _check_folder(model)
         case "hub":
             return _check_hub(model)
 
@@ -118,7 +121,7 @@ def at_hand(model: ModelConfig, texts: Sequence[str] = ()) -> Path | None:
             found = place(_key(_path(model.id))[0])
             return found if found.is_dir() else None
         case "folder":
-            return _path(model.id).absolute()
+            return _without_marks(_path(model.id).absolute(), Silent())
         case "hub":
             from huggingface_hub import try_to_load_from_cache
 
@@ -144,8 +147,8 @@ def _check_gguf(path: Path) -> list[Problem]:
     return [Problem("model.not-gguf", None, {"path": path})]
 
 
-def _check_folder(model_id: str) -> list[Problem]:
-    path = _path(model_id)
+def _check_folder(model: ModelConfig) -> list[Problem]:
+    model_id, path = model.id, _path(model.id)
     fields: dict[str, object] = {"path": path, "id": model_id, "default": DEFAULT}
     if not path.exists():
         looks_local = path.is_absolute() or model_id.startswith((".", "~"))
@@ -154,15 +157,12 @@ def _check_folder(model_id: str) -> list[Problem]:
     if not path.is_dir():
         return [Problem("model.not-a-folder", None, fields)]
     names = set(os.listdir(path))  # noqa: PTH208 (names alone are wanted)
+    if "adapter_config.json" in names and not _has_weights(names - {_ADAPTER}):
+        return [Problem("model.is-adapter", None, fields)]
     if "config.json" not in names:
-        adapter = "adapter_config.json" in names
-        return [Problem("model.is-adapter" if adapter else "model.no-config", None, fields)]
-    problems = []
-    try:
-        json.loads((path / "config.json").read_text(encoding="utf-8"))
-    except ValueError:
-        problems.append(Problem("model.broken-config", None, fields))
-    if not _has_safetensors(names) and not has_bin(names):
+        return [Problem("model.no-config", None, fields)]
+    problems = integrity.check(path, model)
+    if not _has_weights(names):
         problems.append(Problem("model.no-weights", None, {"model": path}))
     if not names.intersection(_TOKENIZER_FILES):
         problems.append(Problem("model.no-tokenizer", None, fields))
@@ -200,16 +200,46 @@ def _key(path: Path) -> tuple[str, str]:
 
 
 def _from_folder(model: ModelConfig, progress: Progress) -> Path:
-    folder = _path(model.id).absolute()
+    folder = _without_marks(_path(model.id).absolute(), progress)
     if _has_safetensors(path.name for path in folder.iterdir()):
         return folder
     return as_safetensors(folder, folder.name, _beside(model), {"source": model.id}, progress)
+
+
+def _without_marks(folder: Path, progress: Progress) -> Path:
+    """The folder, or one in the cache whose JSON begins without a byte order mark.
+
+    Editors on Windows write the mark; transformers refuses it.
+    """
+    marked = [path for path in folder.glob("*.json") if _is_marked(path)]
+    if not marked:
+        return folder
+    files = [path for path in sorted(folder.iterdir()) if path.is_file()]
+    known = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    said = json.dumps([str(folder), known])
+    key = f"{folder.name.lstrip('.')}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"
+
+    def make(made: Path, _: Path) -> None:
+        for path in files:
+            if path in marked:
+                (made / path.name).write_bytes(path.read_bytes().removeprefix(BOM_UTF8))
+            else:
+                shutil.copyfile(path, made / path.name)
+
+    return make_once(key, make, sum(size for _, size, _ in known), progress)
+
+
+def _is_marked(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(3) == BOM_UTF8
 
 
 def _from_hub(model: ModelConfig, progress: Progress) -> Path:
     """The snapshot of a model on the hub; .bin files are fetched only where nothing else is."""
     beside = _beside(model)
     found = _snapshot(model, model.revision, ["*.safetensors", *beside], progress)
+    if problems := integrity.check(found, model) if (found / integrity.CONFIG).exists() else []:
+        raise InputError(problems)
     if _has_safetensors(path.name for path in found.iterdir()):
         return found
     commit = found.name  # the hub's cache names each snapshot by it
@@ -222,6 +252,10 @@ def _from_hub(model: ModelConfig, progress: Progress) -> Path:
 
 def _beside(model: ModelConfig) -> list[str]:
     return [*_BESIDE, "*.py"] if model.trust_remote_code else _BESIDE
+
+
+def _has_weights(names: set[str]) -> bool:
+    return _has_safetensors(names) or has_bin(names)
 
 
 def _has_safetensors(names: Iterable[str]) -> bool:
