@@ -60,7 +60,7 @@ def test_rows_tokens_and_memory_of_what_was_done() -> None:
 
     def ask() -> str:
         count(read=30, written=10)
-        kept.append(torch.ones(80 * 2**20 // 4))
+        kept.append(torch.ones(256 * 2**20 // 4))
         time.sleep(0.05)
         return "said"
 
@@ -71,11 +71,11 @@ def test_rows_tokens_and_memory_of_what_was_done() -> None:
     assert found["rows_per_second"] == pytest.approx(len(ITEMS) / found["seconds"], rel=0.02)
     assert found["tokens_per_second"] == pytest.approx(40 / found["seconds"], rel=0.02)
     assert found["device"] == "cpu"
-    assert found["peak_memory_bytes"] > 80 * 2**20
+    assert found["peak_memory_bytes"] > 256 * 2**20
     if found["memory_kind"] == "process-peak":  # begun anew: what was let go does not count
         kept.clear()
         _, after = speed.timed(lambda: None, items, CPU)
-        assert after["peak_memory_bytes"] < found["peak_memory_bytes"] - 40 * 2**20
+        assert after["peak_memory_bytes"] < found["peak_memory_bytes"] - 64 * 2**20
 
 
 def test_a_system_without_a_resettable_peak_says_what_its_figure_is(
