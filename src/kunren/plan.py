@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -149,7 +150,8 @@ def prepare(loaded: LoadedConfig) -> Plan:
     ready = templates.resolve(config.task.template)
     config = _with_task(config, template=ready)
     templated = prompting.columns(config.task)
-    files = read_files(config.data, loaded.folder, config.task, templated)
+    compared = partial(prompting.compared, config=config.task)
+    files = read_files(config.data, loaded.folder, config.task, templated, compared)
     settled, of_labels = settle(config.task, files.rows)
     config = config.model_copy(update={"task": settled})
     notes = (*files.notes, *of_labels)
@@ -215,11 +217,29 @@ def _decided(config: Config) -> TrainConfig:
 
 
 def _split(config: Config, task: Task, files: Files) -> tuple[tuple[Splits, ...], tuple[Row, ...]]:
-    """The sides of each fold, or of the one split, and ``Plan.known``."""
+    """The sides of each fold, or of the one split, and ``Plan.known``.
+
+    Rows are told apart by what the model reads of them; the sides hold them as they were read.
+    """
+    train, validation, test = (
+        None if rows is None else tuple(prompting.compared(rows, config.task))
+        for rows in (files.train, files.validation, files.test)
+    )
+    seen = replace(files, train=train or (), validation=validation, test=test)
+    raw = {row.id: row for row in files.rows}
     if config.evaluate.cv is None:
-        splits = split_files(files, task.stratum, config.data.split)
+        splits = _as_read(split_files(seen, task.stratum, config.data.split), raw)
         return (splits,), splits.train
-    return fold_files(files, task.stratum, config.evaluate.cv, config.data.split), files.train
+    found = fold_files(seen, task.stratum, config.evaluate.cv, config.data.split)
+    return tuple(_as_read(splits, raw) for splits in found), seen.train
+
+
+def _as_read(splits: Splits, raw: Mapping[str, Row]) -> Splits:
+    train, validation, test = (
+        tuple(raw[row.id] for row in rows)
+        for rows in (splits.train, splits.validation, splits.test)
+    )
+    return replace(splits, train=train, validation=validation, test=test)
 
 
 def _made(

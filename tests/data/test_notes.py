@@ -35,7 +35,7 @@ def test_values_of_tuples_are_put_together() -> None:
 def test_every_note_can_be_said_from_the_record(name: str, language: str) -> None:
     fields: dict[str, object] = dict.fromkeys(
         ("column", "speaker", "content", "text", "label", "separator", "other", "example",
-         "written", "none", "threshold"), "x",
+         "written", "none", "threshold", "file", "lines"), "x",
     )  # fmt: skip
     fields |= {"roles": ["a", "b"], "examples": ["c", "d"], "rows": 1234, "line": 5, "labels": 6}
     fields["columns"] = ["e"] * 20 if name == "wide-never" else 4

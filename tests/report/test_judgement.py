@@ -139,14 +139,25 @@ def test_the_grounds_are_those_of_the_run(tmp_path: Path) -> None:
 
 def test_a_finding_of_overlap_takes_the_trust_away(tmp_path: Path) -> None:
     path = run(tmp_path, majority=0.3)
-    leak = {"code": "D001", "slug": "test-leak", "severity": "critical", "message": "重なり"}
+    leak = {"code": "D003", "slug": "split-leakage", "severity": "critical", "message": "重なり"}
     finding: dict[str, object] = {**leak, "evidence": {}, "fix": None}
     (path / "findings.json").write_text(
         json.dumps({"findings": [finding], "skipped": []}), encoding="utf-8"
     )
     said = section(made(path), "この結果を信用してよいか")
     assert "高めに出ていると考えてください" in said
-    assert "所見あり: test-leak" in said
+    assert "所見あり: split-leakage" in said
+
+
+@pytest.mark.parametrize("slug", ["duplicate-rows", "near-duplicates", "leaky-relu-overlap"])
+def test_only_a_rule_that_means_a_leak_is_taken_for_one(tmp_path: Path, slug: str) -> None:
+    path = run(tmp_path, majority=0.3)
+    finding = {"code": "D001", "slug": slug, "severity": "info", "message": "重なり"}
+    (path / "findings.json").write_text(
+        json.dumps({"findings": [{**finding, "evidence": {}, "fix": None}], "skipped": []}),
+        encoding="utf-8",
+    )
+    assert "高めに出ている" not in section(made(path), "この結果を信用してよいか")
 
 
 def rounds(path: Path, folds: list[int | None], seeds: list[int]) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kunren.config.schema import DataConfig, Fields, TaskConfig
 from kunren.data.columns import Wanted
-from kunren.data.duplicates import overlaps
+from kunren.data.duplicates import overlaps, without_overlaps
 from kunren.data.formats import Parsed, parse
 from kunren.data.notes import Notes
 from kunren.data.records import Manner, ambiguous, elements, missing, missing_kind, read_record
@@ -76,6 +76,7 @@ def read_files(
     folder: Path,
     task: TaskConfig | None = None,
     templated: Collection[str] = (),
+    compared: Callable[[Sequence[Row]], Sequence[Row]] = tuple,
 ) -> Files:
     """Read all files that a config names, and see that no row stands in two of them.
 
@@ -84,6 +85,7 @@ def read_files(
         folder: the folder that its relative paths refer to.
         task: the config's ``task`` section; None: the default one.
         templated: columns that the prompt template names.
+        compared: rows as they are told apart, in the same order.
 
     Returns:
         The rows. Where ids of two files collide, those of all files get the prefix ``train:``,
@@ -109,14 +111,22 @@ def read_files(
             found = {key: replace(one, rows=()) for key, one in found.items()}
     ids = Counter(row.id for one in found.values() for row in one.rows)
     rows = {key: one.rows for key, one in found.items()}
+    dropped: list[Problem] = []
     if len(done) == len(paths):
-        problems += overlaps(rows)
+        seen = {key: compared(of_file) for key, of_file in rows.items()}
+        if data.overlap == "drop":
+            gone, dropped = without_overlaps(seen)
+            rows = {k: tuple(r for r in some if r.id not in gone[k]) for k, some in rows.items()}
+        else:
+            problems += overlaps(seen)
     if any(count > 1 for count in ids.values()):
         rows = {
             key: tuple(replace(row, id=f"{key}:{row.id}") for row in of_file)
             for key, of_file in rows.items()
         }
+    problems += [one for one in dropped if not one.code.startswith("notes.")]
     notes = [note for one in found.values() for note in one.notes]
+    notes += [one for one in dropped if one.code.startswith("notes.")]
     if not isinstance(data.fields.label, str):
         notes += _never(data.fields.label, found, asked.labels.threshold)
     return Files(

@@ -81,6 +81,8 @@ def _join_near(joined: _Joined, found: Near, names: Sequence[tuple[str, ...]], l
         for one, other in pairwise(numbers):
             joined.join(one, other, limit)
     for form, near_form, _ in found.links:
+        if form not in having or near_form not in having:
+            continue  # of a row in another file
         joined.join(having[form][0], having[near_form][0], limit)
 
 

@@ -24,12 +24,14 @@ class Rule:
             ``Finding``, or None where all is well. Its docstring is its page (see ``pages``).
         otherwise: a second such function, for runs that lack what the first one needs: answers may
             be gone, or another tool's, where the log still tells the same of them.
+        leak: whether what it finds means that test answers may have been seen in training.
     """
 
     code: str
     slug: str
     target: str
     otherwise: str | None = None
+    leak: bool = False
 
     def load(self) -> Callable[..., Finding | None]:
         """The rule's function."""
@@ -49,7 +51,7 @@ def _function(target: str) -> Callable[..., Finding | None]:
 DATA = (
     Rule("D001", "duplicate-rows", "data_rows:duplicate_rows"),
     Rule("D002", "near-duplicates", "data_rows:near_duplicates"),
-    Rule("D003", "split-leakage", "data_rows:split_leakage"),
+    Rule("D003", "split-leakage", "data_rows:split_leakage", leak=True),
     Rule("D004", "conflicting-labels", "data_labels:conflicting_labels"),
     Rule("D005", "dominant-label", "data_labels:dominant_label"),
     Rule("D006", "even-labels", "data_labels:even_labels"),

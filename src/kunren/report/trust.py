@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kunren.doctor.table import RULES
 from kunren.evaluation.metric import Unit
 from kunren.evaluation.told import (
     best_baseline,
@@ -34,9 +35,6 @@ FEW_TEST = 20
 FEW_VALIDATION = 100
 """Below this many validation rows one row moves a share by more than 1 point."""
 
-LEAKS = ("leak", "duplicate", "overlap", "contamination")
-"""Parts of the slugs of findings that tell of test answers seen in training."""
-
 Line = tuple[str, str, str]
 """An aspect, how it is in this run, and what that means."""
 
@@ -59,7 +57,8 @@ def judge(facts: Facts, epochs: Sequence[Epoch], findings: Sequence[Mapping[str,
         findings: of ``findings.json``.
     """
     metrics = facts.metrics or {}
-    leaks = [f["slug"] for f in findings if any(part in f["slug"] for part in LEAKS)]
+    leaking = {rule.slug for rule in RULES if rule.leak}
+    leaks = [f["slug"] for f in findings if f["slug"] in leaking]
     kind = _kind(metrics)
     why = [text(f"record.trust-lead-{kind}")]
     if leaks:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -61,6 +61,36 @@ def prepared(rows: Sequence[Row], config: TaskConfig, answer: Callable[[str], st
             messages.insert(0, system)
         found.append(replace(row, messages=tuple(messages)))
     return found
+
+
+def compared(rows: Iterable[Row], config: TaskConfig) -> list[Row]:
+    """Rows as they are told apart: by all that the template gives the model to read, and no more.
+
+    The user turn of a flat row holds its text and columns in the template's order, without the
+    template's words, which all rows share. Rows of a template that names the text alone are as they
+    were read.
+    """
+    used = () if template_problems(config.template) else names(config.template)
+    read = [name for name in used if name != LABELS]
+    if read in ([], [TEXT]):
+        return list(rows)
+
+    def of(row: Row) -> Row:
+        if not is_flat(row):
+            return row
+        messages = tuple(
+            replace(m, content="\n".join(_value(row, m, name) for name in read))
+            if m.role == "user"
+            else m
+            for m in row.messages
+        )
+        return replace(row, messages=messages, fields={})
+
+    return [of(row) for row in rows]
+
+
+def _value(row: Row, asked: Message, name: str) -> str:
+    return asked.content if name == TEXT else row.fields.get(name, "")
 
 
 def columns(config: TaskConfig) -> tuple[str, ...]:

@@ -209,7 +209,12 @@ def few_rows(items: Items, *, few: float = FEW_ROWS, some: float = SOME_ROWS) ->
 
 
 def small_test(
-    items: Items, config: Mapping[str, Any], *, wide: float = WIDE, rough: float = ROUGH
+    items: Items,
+    answers: str,
+    config: Mapping[str, Any],
+    *,
+    wide: float = WIDE,
+    rough: float = ROUGH,
 ) -> Finding | None:
     """The test rows will not tell a small difference.
 
@@ -217,7 +222,8 @@ def small_test(
 
     何を見るか:
         テストの答えの数 n から決まる、正解率の 95 % 区間の幅。正解率 50 % で
-        ±98/√n ポイントです。学習する前に分かります。
+        ±98/√n ポイントです。0 から 1 の値の平均 (Jaccard、chrF など) の区間も、これより広くは
+        なりません。学習する前に分かります。
 
     なぜ問題か:
         区間より小さい改善は、あっても言えません。学習してから気づくと、全部やり直しです。
@@ -233,7 +239,8 @@ def small_test(
 
     What it sees:
         The 95 % interval of an accuracy on so many test answers: 98 / √n points either way at an
-        accuracy of 50 %. It is known before training.
+        accuracy of 50 %. That of any mean of values from 0 to 1 (Jaccard, chrF) is no wider. It is
+        known before training.
 
     Why it matters:
         A gain smaller than that may be there and cannot be claimed. Noticed afterwards, everything
@@ -260,7 +267,12 @@ def small_test(
     can = not folds and "test" not in own
     by_folds = 98 / math.sqrt(pooled)
     said = [
-        text("rules_data.small-test", rows=count, half=f"{half:.0f}", needed=_rows_needed()),
+        text(
+            f"rules_data.small-test-{answers}",
+            rows=count,
+            half=f"{half:.0f}",
+            needed=_rows_needed(),
+        ),
         text(
             f"rules_data.small-test-{'folds' if can else 'more'}",
             pooled=pooled,
