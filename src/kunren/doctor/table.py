@@ -67,6 +67,7 @@ DATA = (
     Rule("D018", "personal-data", "data_personal:personal_data"),
     Rule("D019", "split-shift", "data_shift:split_shift"),
     Rule("D020", "unseen-labels", "data_shift:unseen_labels"),
+    Rule("D021", "untested-labels", "data_sides:untested_labels"),
     Rule("D030", "unread-keys", "data_turns:unread_keys", "data_turns:unread_keys_of_data"),
 )
 """What the rows and their split tell; known before training."""
