@@ -1,6 +1,8 @@
 """Patches of what a training shows: really trained with the fault, mended, and trained again.
 
+Computed in float64: in float32 a whole training takes another course on each kind of processor.
 Each was tried with other seeds too: wherever the fault shows, the mended run does not have it.
+What only shows by chance of rounding (a single jump of the loss) is left to recorded logs.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ from tests.tiny_models import save_tiny
 from transformers import AutoModelForMaskedLM
 
 from kunren.cli import main
-from kunren.models import verify
+from kunren.models import load, verify
+from kunren.models.load import Precision, choose_dtype
 
 _RATE = ("train.learning_rate",)
 
@@ -39,7 +42,9 @@ def _calm(rate: str, **train: str) -> tuple[str, ...]:
 
 
 _STUCK = {"seed": "2", "epochs": "6"}
-_LOUD = {"seed": "1", "epochs": "6", "schedule": "constant"}
+_RISING = {"seed": "1", "epochs": "10", "schedule": "constant", "warmup": "60"}
+"""The rate rises over the first half: the loss comes down before it runs away (of three seeds, it
+did with all)."""
 
 _LONGER = ("train.epochs", "train.early_stopping.patience")
 _BRIEF = _calm("7e-4", epochs="1", seed="1", metric="accuracy")
@@ -58,16 +63,15 @@ FAULTS = (
     Fault("validation-trivial", ("train.epochs",), "told", _BRIEF, "too-few-epochs"),
     Fault("validation-trivial", _LONGER, "uneven", _STOPPED, "stopped-too-soon"),
     Fault("overfitting", ("train.epochs",), "noisy",
-          ("train={epochs: 12, learning_rate: 5e-3, metric: loss, schedule: constant, seed: 1, "
+          ("train={epochs: 30, learning_rate: 3e-4, metric: loss, schedule: constant, seed: 2, "
            "early_stopping: null, batch_size: 4}", "tuning.train_embeddings=true")),
     Fault("not-learning", _RATE, "told", _calm("1e-6", **_STUCK), "rate-too-low"),
-    Fault("not-learning", _RATE, "told", _calm("0.03", **_STUCK), "rate-too-high"),
+    Fault("not-learning", _RATE, "told", _calm("0.1", seed="1", epochs="6"), "rate-too-high"),
     Fault("not-learning", ("train.warmup",), "told", _calm("1e-4", warmup="20000", **_STUCK),
           "warm-up-too-long"),
     Fault("not-learning", ("train.warmup", *_RATE), "told",
           _calm("1e-5", warmup="20000", **_STUCK), "both"),
-    Fault("loss-spikes", _RATE, "told", _calm("0.01", **_LOUD), "jumps"),
-    Fault("loss-spikes", _RATE, "told", _calm("0.1", **_LOUD), "diverged"),
+    Fault("loss-spikes", _RATE, "told", _calm("0.3", **_RISING), "diverged"),
 )  # fmt: skip
 
 
@@ -76,13 +80,13 @@ def _told(folder: Path, models: Callable[[str], Path]) -> Path:
 
 
 def _noisy(folder: Path, models: Callable[[str], Path]) -> Path:
-    """What can be learnt, and every third label is wrong: that can only be learnt by heart."""
-    chance = random.Random(1)
-    rows = [
-        row | {"label": chance.choice("喜悲怒") if chance.random() < 0.5 else row["label"]}
-        for row in told("喜悲怒", 30)
-    ]
-    return write(folder, rows, encoder(models("bert")))
+    """Labels drawn by lot: they can only be learnt by heart, and were with each of four seeds.
+
+    The evaluation loss stays at ln 3 for ten epochs and is three times that in the end.
+    """
+    chance = random.Random(4)
+    rows = [row | {"label": chance.choice("喜悲怒")} for row in told("喜悲怒", 30, rest=12)]
+    return write(folder, rows, encoder(models("wide")))
 
 
 def _uneven(folder: Path, models: Callable[[str], Path]) -> Path:
@@ -139,6 +143,14 @@ def trainings(tmp_path_factory: pytest.TempPathFactory) -> Trainings:
 
 
 @pytest.fixture(autouse=True)
+def _exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exact(device: torch.device, precision: Precision) -> torch.dtype:
+        return torch.float64 if precision == "auto" else choose_dtype(device, precision)
+
+    monkeypatch.setattr(load, "choose_dtype", exact)
+
+
+@pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verify, "_ask_fresh_process", ask_forked_process)
 
@@ -171,7 +183,7 @@ def test_a_broken_run_is_mended_on_the_command_line(
         main(["doctor", str(before.folder), "--fix"])
     assert not ended.value.code
     said = capsys.readouterr().out
-    rate = "-  learning_rate: 0.1"
+    rate = "-  learning_rate: 0.3"
     for part in ("train.learning_rate ", "loss-spikes: ", rate, "0.0001 に下げて"):
         assert part in said
     assert "テスト行の結果にもとづく" not in said
