@@ -206,6 +206,7 @@ def evidence_of(plan: Plan, reading: Reading | None) -> Evidence:
         "items": lambda: plan.items,
         "labels": lambda: plan.labels,
         "answers": lambda: plan.task.answers,
+        "unread": lambda: _unread(plan),
         "label_rows": lambda: _label_rows(plan),
         "filtered": lambda: plan.filtered,
         "adapter": lambda: _or_missing(None, "adapter"),
@@ -235,6 +236,13 @@ def evidence_of(plan: Plan, reading: Reading | None) -> Evidence:
             "steps": lambda: steps_of(plan),
         }
     )
+
+
+def _unread(plan: Plan) -> tuple[str, ...]:
+    """The columns of the data that nothing reads."""
+    noted = [n.fields["columns"] for n in plan.notes if n.code == "notes.unread-columns"]
+    found = [str(name) for names in noted if isinstance(names, list) for name in names]
+    return tuple(dict.fromkeys(found))
 
 
 def _label_rows(plan: Plan) -> list[dict[str, Counter[str]]]:
