@@ -44,6 +44,11 @@ YIELDS: tuple[tuple[str, str, Callable[[_Found, _Found], bool]], ...] = (
         "duplicate-rows", "unread-columns",
         lambda one, other: other["evidence"].get("alike", 0) >= one["evidence"]["extra"],
     ),
+    # Validation rows of one label: any model that answers it is perfect there.
+    (
+        "too-perfect", "untested-labels",
+        lambda _, other: "validation" in (other["evidence"].get("only") or {}),
+    ),
     ("best-not-kept", "overfitting", lambda one, _: one["evidence"].get("metric") == "loss"),
     # A loss that still falls, of a metric that becomes worse: more training would do harm.
     (

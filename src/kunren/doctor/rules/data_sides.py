@@ -118,6 +118,7 @@ def untested_labels(
     evidence = {
         "labels": len(total),
         "folds": len(label_rows),
+        "only": only,
         **{side: {label: total[label] for label in missed} for side, missed in absent.items()},
     }
     fix = {"set": {"evaluate.cv": FOLDS}} if cured else None
