@@ -6,6 +6,7 @@ place of its outline.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kunren.config.load import load as load_config
 from kunren.config.schema import LossConfig
+from kunren.data.audit import all_items
 from kunren.doctor import engine
 from kunren.doctor.engine import Evidence
 from kunren.doctor.evidence import Missing
@@ -204,6 +206,8 @@ def evidence_of(plan: Plan, reading: Reading | None) -> Evidence:
         "items": lambda: plan.items,
         "labels": lambda: plan.labels,
         "answers": lambda: plan.task.answers,
+        "unread": lambda: _unread(plan),
+        "label_rows": lambda: _label_rows(plan),
         "filtered": lambda: plan.filtered,
         "adapter": lambda: _or_missing(None, "adapter"),
     }
@@ -232,6 +236,27 @@ def evidence_of(plan: Plan, reading: Reading | None) -> Evidence:
             "steps": lambda: steps_of(plan),
         }
     )
+
+
+def _unread(plan: Plan) -> tuple[str, ...]:
+    """The columns of the data that nothing reads."""
+    noted = [n.fields["columns"] for n in plan.notes if n.code == "notes.unread-columns"]
+    found = [str(name) for names in noted if isinstance(names, list) for name in names]
+    return tuple(dict.fromkeys(found))
+
+
+def _label_rows(plan: Plan) -> list[dict[str, Counter[str]]]:
+    """For each fold: split → how many of its rows have each label."""
+    of_row: dict[str, set[str]] = {}
+    for item in all_items(plan.items):
+        of_row.setdefault(item.row_id, set()).update(item.labels)
+    return [
+        {
+            name: Counter(la for row in getattr(fold, name) for la in of_row.get(row.id, ()))
+            for name in SPLITS
+        }
+        for fold in plan.folds
+    ]
 
 
 def steps_of(plan: Plan) -> Steps:

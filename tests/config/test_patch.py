@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kunren.config.document import parse
-from kunren.config.patch import flow, patch
+from kunren.config.patch import flow, options, patch
 
 WRITTEN = """\
 # 投稿に絵文字を付ける
@@ -105,3 +106,23 @@ def test_a_value_is_written_as_people_write_it() -> None:
     assert [flow(v) for v in (["✨"], 0.0001, "fp32", {"seed": 1}, None, True)] == [
         "[✨]", "0.0001", "fp32", "{seed: 1}", "null", "true",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "balanced",
+        "前提: {premise}\n仮説: {text}",
+        "{text} # 終わり",
+        "1.0",
+        "it's",
+        8,
+        0.5,
+        ["✨", "a b"],
+    ],
+)
+def test_an_option_is_read_back_as_it_was_meant(value: Any) -> None:
+    mark, option = shlex.split(options({"task.template": value}))
+    assert mark == "--set"
+    assert parse(option.partition("=")[2], "", ()).value == value
+    assert options({"train.epochs": 8, "a.b": "fp32"}) == "--set train.epochs=8 --set a.b=fp32"

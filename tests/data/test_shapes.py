@@ -351,3 +351,41 @@ def test_weights_of_rows(tmp_path: Path) -> None:
         found = written(tmp_path, [{**rows[0], "w": wrong}], Fields(weight="w"))
         assert [problem.code for problem in found.problems] == ["data.weight"], wrong
     assert not written(tmp_path, rows).rows[1].fields.get("weight")
+
+
+def test_columns_that_nothing_reads_are_noted(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    made = [
+        {
+            "質問": "休みは？",
+            "回答": "水曜",
+            "資料": "案内 p.3",
+            "id": 1,
+            "店": "本店",
+            "備考": None,
+        },
+        {"質問": "何時から？", "回答": "9 時", "資料": "", "id": 2, "店": "支店", "備考": ""},
+    ]
+    path.write_text("\n".join(json.dumps(one, ensure_ascii=False) for one in made), "utf-8")
+    fields = Fields(text="質問", label="回答", group="店")
+
+    def unread(manner: Manner) -> list[object]:
+        notes = read(path, manner).notes
+        return [n.fields["columns"] for n in notes if n.code == "notes.unread-columns"]
+
+    assert unread(Manner(fields)) == [["資料"]]
+    assert unread(Manner(fields, templated=("資料",))) == []
+    assert unread(Manner(fields, answered=False)) == []
+
+
+def test_label_columns_and_tools_of_a_chat_are_read(tmp_path: Path) -> None:
+    wide = tmp_path / "wide.csv"
+    wide.write_text("text,喜,怒,店\nうれしい,1,0,本店\nひどい,0,1,支店\n", "utf-8")
+    (note,) = [n for n in read(wide, Fields(label=("喜", "怒"))).notes if "unread" in n.code]
+    assert note.fields == {"columns": ["店"], "rows": 2, "line": 2}
+    chat = {"messages": [{"role": "user", "content": "今日は？"},
+                         {"role": "assistant", "content": "晴れです"}],
+            "tools": [{"name": "weather"}], "source": "窓口"}  # fmt: skip
+    talk = tmp_path / "chat.jsonl"
+    talk.write_text(json.dumps(chat, ensure_ascii=False), "utf-8")
+    assert [n.fields["columns"] for n in read(talk, Fields()).notes] == [["source"]]

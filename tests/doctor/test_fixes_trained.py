@@ -30,7 +30,7 @@ from tests.tiny_models import save_tiny
 from transformers import AutoModelForMaskedLM
 
 from kunren.cli import main
-from kunren.models import load, verify
+from kunren.models import adapter, load, verify
 from kunren.models.load import Precision, choose_dtype
 
 _RATE = ("train.learning_rate",)
@@ -147,7 +147,8 @@ def _exact(monkeypatch: pytest.MonkeyPatch) -> None:
     def exact(device: torch.device, precision: Precision) -> torch.dtype:
         return torch.float64 if precision == "auto" else choose_dtype(device, precision)
 
-    monkeypatch.setattr(load, "choose_dtype", exact)
+    for module in (load, adapter):  # each has it under its own name
+        monkeypatch.setattr(module, "choose_dtype", exact)
 
 
 @pytest.fixture(autouse=True)

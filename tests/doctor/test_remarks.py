@@ -94,3 +94,27 @@ def test_the_table_names_rules_and_has_no_circle(slug: str, other: str) -> None:
         reached.add(at)
         ahead += [further for one, further, _ in YIELDS if one == at and further not in reached]
     assert slug not in reached
+
+
+def test_what_an_unread_column_explains_is_said_with_it() -> None:
+    def one(slug: str, severity: str, **evidence: Any) -> dict[str, Any]:
+        return {"code": slug, "slug": slug, "severity": severity, "message": slug,
+                "evidence": evidence, "fix": None}  # fmt: skip
+
+    column = one("unread-columns", "warning", differ=40, alike=60)
+    conflict = one("conflicting-labels", "warning", items=44)
+    copies = one("duplicate-rows", "warning", extra=30)
+    (remark,) = remarks([copies, conflict, column])
+    assert remark.slugs == ("unread-columns", "duplicate-rows", "conflicting-labels")
+    more = one("conflicting-labels", "warning", items=90)
+    assert [r.slugs for r in remarks([more, column])] == [
+        ("conflicting-labels",), ("unread-columns",)]  # fmt: skip
+
+
+def test_a_perfect_score_on_rows_of_one_label_is_explained() -> None:
+    perfect = {"code": "T008", "slug": "too-perfect", "severity": "warning", "message": "1.0",
+               "evidence": {}, "fix": None}  # fmt: skip
+    absent = perfect | {"slug": "untested-labels", "evidence": {"only": {"validation": "通常"}}}
+    assert [r.slugs for r in remarks([perfect, absent])] == [("untested-labels", "too-perfect")]
+    spread = absent | {"evidence": {"only": {}}}
+    assert len(remarks([perfect, spread])) == 2

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from tests.records import handmade
 
 from kunren.config.load import dump
@@ -110,7 +111,7 @@ def test_an_encoder_decoder_is_refused_before_training(tmp_path: Path) -> None:
     from transformers import T5Config
 
     T5Config(architectures=["T5ForConditionalGeneration"]).save_pretrained(tmp_path)
-    (tmp_path / "model.safetensors").write_bytes(b"")
+    save_file({"shared.weight": torch.zeros(32128, 2)}, tmp_path / "model.safetensors")
     (tmp_path / "tokenizer.json").write_text("{}", encoding="utf-8")
     with pytest.raises(InputError, match="seq2seq"):
         check_model(str(tmp_path), Silent())

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kunren.cli.console import paragraph, show, show_styled
+from kunren.config import patch
 from kunren.doctor.remarks import SEVERITIES, Remark, by_reason, remarks
 from kunren.messages import text
 
@@ -86,7 +85,7 @@ def summary(found: Mapping[str, Any]) -> str:
 
 def options(fix: Mapping[str, Any]) -> str:
     """A change of the config as options of ``kunren run`` and ``kunren check``."""
-    return " ".join(f"--set {shlex.quote(f'{k}={_plain(v)}')}" for k, v in fix["set"].items())
+    return patch.options(fix["set"])
 
 
 def all_options(findings: Sequence[Mapping[str, Any]]) -> str:
@@ -96,7 +95,3 @@ def all_options(findings: Sequence[Mapping[str, Any]]) -> str:
         for key, value in ((remark.fix or {}).get("set") or {}).items():
             merged.setdefault(key, value)
     return options({"set": merged})
-
-
-def _plain(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

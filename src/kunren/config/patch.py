@@ -7,6 +7,8 @@ say), the document is written anew, without its comments.
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -48,6 +50,22 @@ def patch(written: str, changes: Mapping[str, Any]) -> Patched:
         return Patched(changed, kept=True)
     anew = yaml.dump(wanted, Dumper=Dumper, allow_unicode=True, sort_keys=False, width=100)
     return Patched(anew, kept="#" not in written)
+
+
+def options(changes: Mapping[str, Any]) -> str:
+    """Changes as options of a command, as they are typed into a shell: ``--set train.epochs=8``.
+
+    Args:
+        changes: dotted key → value, plain JSON.
+    """
+    said = {key: _typed(value) for key, value in changes.items()}
+    return " ".join(f"--set {shlex.quote(f'{key}={value}')}" for key, value in said.items())
+
+
+def _typed(value: object) -> str:
+    # A template, say, begins with a brace: without quotes it would be read as a mapping.
+    plain = isinstance(value, str) and flow(value) == value
+    return str(value) if plain else json.dumps(value, ensure_ascii=False)
 
 
 def flow(value: object) -> str:

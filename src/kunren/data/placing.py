@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from math import floor
 
+from kunren.data.every_side import spread
 from kunren.data.records import LIST_SEPARATOR
 from kunren.data.together import Bundle
 from kunren.types import Row
@@ -72,6 +73,7 @@ def place(
     else:
         placing.place_singles(anchor or list(shares)[-1])
     placing.fill_empty()
+    spread(units, placing.side, shares, placing.sizes)
     return {row.id: side for unit, side in placing.side.items() for row in units[unit].rows}
 
 
@@ -80,13 +82,18 @@ def _hash(seed: int, *content: str) -> bytes:
 
 
 class _Placing:
-    """Units on their way to sides; ``side`` maps a unit's number to its side."""
+    """Units on their way to sides.
+
+    Attributes:
+        sizes: side → how many rows it is to have.
+        side: a unit's number → its side.
+    """
 
     def __init__(self, units: Sequence[Unit], shares: Mapping[str, float], seed: int) -> None:
         self._units = units
         self._shares = shares
         sizes = largest_remainder(sum(unit.size for unit in units), list(shares.values()))
-        self._sizes = dict(zip(shares, sizes, strict=True))
+        self.sizes = dict(zip(shares, sizes, strict=True))
         self._used = dict.fromkeys(shares, 0)
         self._label_used: Counter[tuple[str, str]] = Counter()
         self._label_size: Counter[str] = Counter()
@@ -121,7 +128,7 @@ class _Placing:
                     fitting or self._shares,
                     key=lambda side: (
                         self._strain(number, side) if fitting else 0.0,
-                        -self._room(side) / (self._sizes[side] or 1),
+                        -self._room(side) / (self.sizes[side] or 1),
                     ),
                 ),
             )
@@ -223,7 +230,7 @@ class _Placing:
         return self._units[number].size <= self._room(side)
 
     def _room(self, side: str) -> int:
-        return self._sizes[side] - self._used[side]
+        return self.sizes[side] - self._used[side]
 
     def _lack(self, label: str, side: str) -> float:
         """How many rows of a label a side lacks of its share."""

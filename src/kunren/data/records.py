@@ -23,6 +23,7 @@ from kunren.data.shapes import (
     exchanges,
     is_turn,
     shape_of,
+    unread,
 )
 from kunren.data.turn_order import ordered
 from kunren.errors import Problem
@@ -220,6 +221,8 @@ class _RecordReader:
             messages = self._chat(shape) if shape.chat else self._flat(shape)
         elif shape.text:  # all that is wrong with a record is told at once
             self._text(shape.text[0], needed=True)
+        if self.manner.answered:
+            self._note_unread(shape)
         if weight == 0 and messages and not self.log.problems:
             self.log.note("row-without-weight", column=str(self.fields.weight))
             messages = ()
@@ -305,6 +308,11 @@ class _RecordReader:
             return
         alpaca = len(shape.text) > 1 or shape.text[0] in INSTRUCTIONS
         self.log.note("alpaca" if alpaca else "pair", text=text, label=shape.label)
+
+    def _note_unread(self, shape: Shape) -> None:
+        names = unread(self.record, shape, self.fields, self.manner.templated)
+        if names and not self.log.problems:
+            self.log.note("unread-columns", columns=names)
 
     def _system(self, shape: Shape, *, unused: bool = False) -> tuple[Message, ...]:
         if shape.system is None:

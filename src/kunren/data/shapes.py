@@ -33,6 +33,9 @@ SYSTEMS = ("system_prompt", "system_message", "システムプロンプト", "�
 HISTORY = "history"
 """Earlier exchanges beside a flat text: a list of [question, answer]."""
 
+TOOLS = ("tools", "functions")
+"""Columns beside a conversation that define the tools that may be called in it."""
+
 SPEAKERS = ("role", "from", "speaker", "author")
 CONTENTS = ("content", "value", "parts", "text", "message")
 CALLS = ("tool_calls", "function_call")
@@ -143,6 +146,25 @@ def columns_of(fields: Fields) -> tuple[str, ...]:
     label = (fields.label,) if isinstance(fields.label, str) else fields.label
     named = (fields.text, *label, fields.messages, fields.id, fields.group, fields.system)
     return tuple(name for name in (*named, fields.weight) if name is not None)
+
+
+def unread(
+    record: Mapping[str, object], shape: Shape, fields: Fields, templated: Collection[str] = ()
+) -> tuple[str, ...]:
+    """The columns of a record that hold something and that nothing reads.
+
+    Of a conversation the definitions of tools are no such column: a model's template may read them.
+    """
+    label = () if shape.label is None else shape.label
+    labels = (label,) if isinstance(label, str) else label
+    read = {*shape.chat, *shape.text, *labels, shape.system, shape.history, *templated}
+    read |= {fields.id, fields.group, fields.weight}
+    read |= set(TOOLS) if shape.chat else set()
+    return tuple(
+        str(name)
+        for name, value in record.items()
+        if name not in read and not is_missing(value) and value not in ("", [], {})
+    )
 
 
 def _names_flat(record: Mapping[str, object], fields: Fields) -> bool:

@@ -56,6 +56,8 @@ def split(rows: Sequence[Row], key: Callable[[Row], str], config: Split) -> Spli
     * Every label has a row in ``train`` (if there are no more labels than training rows), and its
       rows are shared out as the sizes are: to the nearest row where a row has one label, as nearly
       as one row's labels bind each other where rows have sets of them.
+    * A label with at least three bundles of rows is on every side, unless a side has too few rows
+      for the labels that it lacks (see ``every_side``).
 
     Args:
         rows: all rows.

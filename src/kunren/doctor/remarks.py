@@ -11,6 +11,9 @@ from kunren.messages import text
 SEVERITIES = ("critical", "warning", "info")
 """The gravest first."""
 
+MOST = 0.8
+"""Share of the rows that one finding counts, from which on another that counts them explains it."""
+
 _Found = Mapping[str, Any]
 
 
@@ -27,6 +30,24 @@ YIELDS: tuple[tuple[str, str, Callable[[_Found, _Found], bool]], ...] = (
     (
         "overfitting", "loss-metric-disagreement",
         lambda _, other: other["evidence"].get("answers") == "better",
+    ),
+    # Rows that look alike only because a column of theirs is not read.
+    (
+        "conflicting-labels", "unread-columns",
+        lambda one, other: other["evidence"].get("differ", 0) >= MOST * one["evidence"]["items"],
+    ),
+    (
+        "conflicting-answers", "unread-columns",
+        lambda one, other: other["evidence"].get("differ", 0) >= MOST * one["evidence"]["items"],
+    ),
+    (
+        "duplicate-rows", "unread-columns",
+        lambda one, other: other["evidence"].get("alike", 0) >= one["evidence"]["extra"],
+    ),
+    # Validation rows of one label: any model that answers it is perfect there.
+    (
+        "too-perfect", "untested-labels",
+        lambda _, other: "validation" in (other["evidence"].get("only") or {}),
     ),
     ("best-not-kept", "overfitting", lambda one, _: one["evidence"].get("metric") == "loss"),
     # A loss that still falls, of a metric that becomes worse: more training would do harm.

@@ -69,6 +69,13 @@ DATA = (
     Rule("D018", "personal-data", "data_personal:personal_data"),
     Rule("D019", "split-shift", "data_shift:split_shift"),
     Rule("D020", "unseen-labels", "data_shift:unseen_labels"),
+    Rule("D021", "untested-labels", "data_sides:untested_labels"),
+    Rule("D022", "conflicting-answers", "data_replies:conflicting_answers"),
+    Rule("D023", "dominant-answer", "data_replies:dominant_answer"),
+    Rule("D024", "copied-input", "data_written:copied_input"),
+    Rule("D025", "broken-json", "data_written:broken_json"),
+    Rule("D026", "looping-answers", "data_written:looping_answers"),
+    Rule("D027", "unread-columns", "data_columns:unread_columns"),
     Rule("D030", "unread-keys", "data_turns:unread_keys", "data_turns:unread_keys_of_data"),
 )
 """What the rows and their split tell; known before training."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kunren.config.patch import options
 from kunren.messages import catalogue, text
 from kunren.records.facts import Facts
 from kunren.report import errors, setup
@@ -59,13 +60,9 @@ def _advice(finding: Mapping[str, Any], answers: Answers) -> list[str] | None:
     """What a finding asks for: its patch of the config, or the step that belongs to its rule."""
     fix = finding.get("fix")
     if fix and finding["severity"] != "info":
-        options = " ".join(f"--set {key}={_plain(value)}" for key, value in fix["set"].items())
-        return [text("record.next-fix", options=options), text("record.next-fix-why", **finding)]
+        changes = options(fix["set"])
+        return [text("record.next-fix", options=changes), text("record.next-fix-why", **finding)]
     slug = f"next-{finding['slug']}"
     known = catalogue("record")
     name = next((n for n in (f"{slug}-{answers}", slug) if n in known), None)
     return None if name is None else [text(f"record.{name}"), text(f"record.{name}-why")]
-
-
-def _plain(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -41,7 +41,11 @@ def quiet() -> list[Case]:
         ("ｷﾀ━━━(ﾟ∀ﾟ)━━━!!", "🎉"),
         ("São Paulo へ行く。Señor, ¿qué tal?", "😀"),
     ]
-    return [Case("words that look odd", {"rows": rows(words + posts(90, ["😀"]))})]
+    thought = [("今日は雨？", f"<think>{n} 回考える。</think>\n\n降ります。") for n in range(20)]
+    return [
+        Case("words that look odd", {"rows": rows(words + posts(90, ["😀"]))}),
+        Case("marks of reasoning", {"rows": rows(thought)}),
+    ]
 
 
 def lacks() -> list[Case]:

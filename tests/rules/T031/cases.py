@@ -54,8 +54,12 @@ def fires() -> list[Case]:
 
 
 def quiet() -> list[Case]:
-    return [case("the epoch that was kept does better", training={
-        "best_epoch": 3.0, "trivial": {"jaccard": 0.125}})]  # fmt: skip
+    return [
+        case("the epoch that was kept does better", training={
+            "best_epoch": 3.0, "trivial": {"jaccard": 0.125}}),
+        case("all validation rows have one answer", training={
+            "best_epoch": 2.0, "trivial": {"jaccard": 1.0}}, course=course((1.0, 1.0), (0.3, 0.2))),
+    ]  # fmt: skip
 
 
 def lacks() -> list[Case]:

@@ -140,8 +140,10 @@ def near_duplicates(rows: Rows, *, few: float = NEAR, many: float = NEAR_MUCH) -
     if not count or count < few * different:
         return None
     part = count / different
+    severe = part >= many
     said = text(
         "rules_data.near-duplicates",
+        effect=text(f"rules_data.near-duplicates-{'many' if severe else 'some'}"),
         different=different,
         count=count,
         share=share(part),
@@ -152,7 +154,7 @@ def near_duplicates(rows: Rows, *, few: float = NEAR, many: float = NEAR_MUCH) -
         ),
     )
     evidence = {"different": different, "near": count, "share": part}
-    return Finding("warning" if part >= many else "info", said, evidence)
+    return Finding("warning" if severe else "info", said, evidence)
 
 
 def _examples(

@@ -36,7 +36,13 @@ _MOJIBAKE = regex.compile(
     rf"{_LEAD}.{{0,3}}{_LEAD}.?|\ufffd"
     r"|(?:[ãäåæçèé][\x80-\xbf\u0152-\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]{1,2}){2,}"
 )
-_MARKUP = regex.compile(r"&(?:amp|lt|gt|quot|nbsp|#\d{2,6}|#x[0-9a-fA-F]{2,5});|<br\s*/?>|</\w+>")
+_REASONING = r"think(?:ing)?|thought|reason(?:ing)?|reflection|scratchpad|answer|solution|tool_\w+"
+"""Marks of models that reason or call tools: a manner of writing that is meant."""
+
+_MARKUP = regex.compile(
+    r"&(?:amp|lt|gt|quot|nbsp|#\d{2,6}|#x[0-9a-fA-F]{2,5});"
+    rf"|<br\s*/?>|</(?!(?:{_REASONING})>)\w+>"
+)
 _HALF_WIDTH = regex.compile(r"[ｦ-ﾝ][ｦ-ﾟ]{2,}")
 _FULL_WIDTH = regex.compile(r"[ァ-ヴ][ァ-ヴー]{2,}")
 _HIDDEN = regex.compile(r"[[\p{Cc}\p{Cf}\p{Co}\u2028\u2029]--[\t\n\r\u200c\u200d]]", regex.VERSION1)
@@ -54,6 +60,7 @@ def garbled_text(rows: Rows, *, markup: float = MARKUP, half: float = HALF_WIDTH
     何を見るか:
         文字化け (「縺ゅ＞縺」「ã‚ã„」、U+FFFD)、取り残された HTML (`&amp;`、`<br>`)、
         全角と混ざった半角カタカナの語。文全体が化けた行は、読み込むときに誤りになります。
+        思考の印 (`</think>` など) は HTML とみなしません。
 
     なぜ問題か:
         化けた文字は、モデルには意味のない長いトークン列です。答えにあれば、それを
@@ -70,7 +77,7 @@ def garbled_text(rows: Rows, *, markup: float = MARKUP, half: float = HALF_WIDTH
     What it sees:
         Mojibake ("縺ゅ＞縺", "ã‚ã„", U+FFFD), left-over HTML (`&amp;`, `<br>`), and words in
         half-width katakana beside others in full width. A row that is garbled as a whole is an
-        error when it is read.
+        error when it is read. Marks of reasoning (`</think>`) are not taken for HTML.
 
     Why it matters:
         Garbled characters are long sequences of tokens without a meaning; in answers the model

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from kunren.data.shapes import TOOLS
 from kunren.doctor.evidence import Finding
 from kunren.doctor.reading import TurnReading
 from kunren.doctor.rules.wording import joined, listed
@@ -14,9 +15,6 @@ from kunren.textfile import excerpt
 from kunren.types import Row
 
 Rows = Mapping[str, Sequence[Row]]
-
-_TOOLS = ("tools", "functions")
-"""Columns beside a conversation that define the tools that may be called in it."""
 
 _NAMED = 8
 
@@ -108,7 +106,7 @@ def _counts(raw: Rows) -> _Counts:
             for row in rows
         ),
         tools=sum(
-            row.chat and any(row.fields.get(name, "").strip("[] ") for name in _TOOLS)
+            row.chat and any(row.fields.get(name, "").strip("[] ") for name in TOOLS)
             for row in rows
         ),
         keys=keys,

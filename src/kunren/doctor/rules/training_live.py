@@ -124,6 +124,7 @@ def validation_trivial(
     何を見るか:
         採用した重みの検証行での値を、学習行から選んだ「いつも同じ回答」の値と、実験記録の結論に
         使う指標 (ラベル 1 つなら正解率、集合なら Jaccard 係数) で比べます。テスト行は見ません。
+        その回答が検証行すべてで当たるときは言いません (untested-labels)。
 
     なぜ問題か:
         何も読まずに返せる答えに勝てないモデルを使う理由はありません。テスト行を使う前に分かれば、
@@ -140,7 +141,8 @@ def validation_trivial(
     What it sees:
         The validation rows' value of the weights that were kept, beside that of the best constant
         answer taken from the training rows, in the metric that the record's verdict rests on (the
-        accuracy of single labels, the Jaccard coefficient of sets). No test row is looked at.
+        accuracy of single labels, the Jaccard coefficient of sets). No test row is looked at, and
+        nothing is said where that answer is right in all rows (see untested-labels).
 
     Why it matters:
         There is no reason to use a model that does not do better than an answer given without
@@ -161,7 +163,9 @@ def validation_trivial(
     if trivial is None or kept is None or not values:
         raise Missing("validation-metric", metric=metric_name(name))
     _, value = min(values, key=lambda pair: abs((pair[0] or 0.0) - kept))
-    if sign(name) * (value - trivial) > 0:
+    # Rows of one label alone: nothing can do better there, and untested-labels tells of it.
+    perfect = answers != "text" and trivial >= 1
+    if sign(name) * (value - trivial) > 0 or perfect:
         return None
     patch, advice = (
         _longer(config, course)
