@@ -150,7 +150,7 @@ def test_files_that_cannot_be_read_are_told_together(tmp_path: Path) -> None:
     assert [code for _, code in found] == [
         "data.broken-json",
         "data.wrong-encoding",
-        "score.no-prediction",
+        "score.only-gold",
         "score.no-such-file-near",
     ]
 

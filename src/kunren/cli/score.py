@@ -24,7 +24,6 @@ _FORMATS = {".json": "json", ".md": "markdown"}
     "--task",
     "kind",
     type=click.Choice(["classify", "tag", "answer"]),
-    required=True,
     help=text("score.option-task"),
 )
 @click.option(
@@ -50,6 +49,8 @@ _FORMATS = {".json": "json", ".md": "markdown"}
 @click.option("--hierarchy", metavar="SEPARATOR", help=text("score.option-hierarchy"))
 @click.option("--separator", metavar="SEPARATOR", help=text("score.option-separator"))
 @click.option("--merge-skin-tones", is_flag=True, help=text("score.option-merge-skin-tones"))
+@click.option("--pred-field", metavar="COLUMN", help=text("score.option-pred-field"))
+@click.option("--gold-field", metavar="COLUMN", help=text("score.option-gold-field"))
 @click.option(
     "--field", "fields", multiple=True, metavar="NAME=COLUMN", help=text("score.option-field")
 )
@@ -72,7 +73,7 @@ _FORMATS = {".json": "json", ".md": "markdown"}
 @click.pass_context
 def command(
     context: click.Context,
-    kind: Literal["classify", "tag", "answer"],
+    kind: Literal["classify", "tag", "answer"] | None,
     gold: Path,
     predictions: tuple[str, ...],
     train: Path | None,
@@ -81,6 +82,8 @@ def command(
     hierarchy: str | None,
     separator: str | None,
     merge_skin_tones: bool,
+    pred_field: str | None,
+    gold_field: str | None,
     fields: tuple[str, ...],
     bootstrap: int,
     seed: int,
@@ -102,11 +105,12 @@ def command(
     asked = Asked(
         gold=gold,
         predictions=arguments.prediction_files(predictions),
-        task=TaskConfig(kind=kind, labels=written),
+        task=None if kind is None else TaskConfig(kind=kind, labels=written),
+        written=written,
         label_kind=label_kind,
         train=train,
         labels=None if labels is None else arguments.label_set(labels, label_kind),
-        columns=arguments.columns(fields),
+        columns=arguments.columns(fields, prediction=pred_field, label=gold_field),
         evaluate=EvaluateConfig(bootstrap=bootstrap, seed=seed),
     )
     if output is not None and not output.resolve().parent.is_dir():

@@ -7,9 +7,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from kunren.config.schema import Fields
+from kunren.data.answer_columns import Side, columns_of
 from kunren.data.formats import Parsed, Record, parse
 from kunren.data.records import LIST_SEPARATOR, messages_of
 from kunren.data.texts import garbled
@@ -19,22 +19,8 @@ from kunren.textfile import excerpt, shown
 from kunren.types import Message, Where
 from kunren.userfile import contents
 
-Side = Literal["gold", "prediction"]
-
-KNOWN: Mapping[str, tuple[str, ...]] = {
-    "gold": ("label", "labels", "gold", "answer"),
-    "prediction": ("prediction", "predictions", "predicted", "pred", "output", "label", "labels",
-                   "answer"),
-    "id": ("id",),
-    "text": ("text",),
-    "messages": ("messages",),
-    "probability": ("probability", "confidence"),
-    "probabilities": ("probabilities",),
-}  # fmt: skip
-"""What a column may be called where the user names none; the first that is there counts."""
-
-NAMES = ("text", "label", "prediction", "id", "messages", "probability", "probabilities")
-"""Columns that the user can name; ``label`` is that of the gold answers."""
+_UNREADABLE = ("score.no-", "score.several-", "score.only-")
+"""Problems after which no answer of a file can be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +36,7 @@ class Given:
         messages: the whole conversation, where a gold row is one.
         probability: how sure the system is of its answer, in [0, 1].
         probabilities: label → probability, as written.
+        gold: of a prediction: the gold answer that its file has beside it.
     """
 
     id: str | None
@@ -60,6 +47,7 @@ class Given:
     messages: tuple[Message, ...] = ()
     probability: float | None = None
     probabilities: Mapping[str, float] = field(default_factory=dict)
+    gold: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +60,7 @@ class AnswerFile:
         given: the answers.
         problems: what is wrong with the others.
         notes: how the file was read, where that may not be what its writer expects.
+        gold_column: of predictions: where gold answers stand beside them.
     """
 
     path: str
@@ -79,6 +68,7 @@ class AnswerFile:
     given: tuple[Given, ...]
     problems: tuple[Problem, ...]
     notes: tuple[Problem, ...] = ()
+    gold_column: str | None = None
 
     @property
     def has_ids(self) -> bool:
@@ -113,22 +103,26 @@ def read_answers(
         return _lines(parsed, name)
     columns = list(parsed.columns or _columns(records))
     problems = [*parsed.problems, *_missing(named, columns, name, side, bool(records))]
-    at = {key: _column(key, named, columns) for key in KNOWN}
+    elsewhere = "messages" if side == "gold" else "probabilities"
+    enough = not records or any(c == named.get(elsewhere, elsewhere) for c in columns)
+    found = columns_of(side, named, columns, name, enough=enough)
+    at = found.at
     chat = side == "gold" and at["messages"] is not None
-    answered = (
-        at[side] is not None or chat or (side == "prediction" and at["probabilities"] is not None)
-    )
-    if records and not answered and not problems:
-        problems.append(_no_column(side, columns, name))
+    if records and not problems:
+        problems += found.problems
+    if records and not problems and at[side] is None and at[elsewhere] is None:
+        said = {"found": excerpt("、".join(columns), 80) or "-"}
+        problems.append(Problem(f"score.no-{side}", Where(name), said))
     if not records and not problems:
         problems.append(Problem("data.no-rows", Where(name)))
-    if any(problem.code.startswith("score.no-") for problem in problems):
+    if any(problem.code.startswith(_UNREADABLE) for problem in problems):
         return AnswerFile(name, at[side], (), tuple(problems))
     reader = _Reader(at, side, name)
     given = [reader.given(record) for record in records]
     wrong = [*problems, *reader.problems, *_duplicates(given)]
     column = at["messages"] if chat and at[side] is None else at[side] or at["probabilities"]
-    return AnswerFile(name, column, tuple(given), tuple(wrong), tuple(parsed.notes))
+    beside = at["gold"] if side == "prediction" else None
+    return AnswerFile(name, column, tuple(given), tuple(wrong), tuple(parsed.notes), beside)
 
 
 def _lines(parsed: Parsed, name: str) -> AnswerFile:
@@ -149,13 +143,6 @@ def _columns(records: Sequence[Record]) -> dict[str, None]:
     return {str(key): None for r in records if isinstance(r.value, dict) for key in r.value}
 
 
-def _column(key: str, named: Mapping[str, str], columns: Sequence[str]) -> str | None:
-    """The column that holds ``key``, as the user named it or by ``KNOWN``."""
-    said = named.get("label" if key == "gold" else key)
-    known = KNOWN[key] if said is None else (said,)
-    return next((name for name in known if name in columns), None)
-
-
 def _missing(
     named: Mapping[str, str], columns: Sequence[str], name: str, side: Side, any_rows: bool
 ) -> list[Problem]:
@@ -171,12 +158,6 @@ def _missing(
             code = "score.no-column" if near is None else "score.no-column-near"
             problems.append(Problem(code, Where(name), said))
     return problems
-
-
-def _no_column(side: Side, columns: Sequence[str], name: str) -> Problem:
-    said: dict[str, object] = {"found": excerpt("、".join(columns), 80) or "-"}
-    said["known"] = ", ".join(KNOWN[side])
-    return Problem(f"score.no-{side}", Where(name), said)
 
 
 def _duplicates(given: Sequence[Given]) -> list[Problem]:
@@ -210,6 +191,7 @@ class _Reader:
         self._at = at
         self._side = side
         self._name = name
+        self._beside_gold = side == "prediction" and at["gold"] is not None
         self.problems: list[Problem] = []
 
     def given(self, record: Record) -> Given:
@@ -231,6 +213,7 @@ class _Reader:
             messages=messages,
             probability=self._probability(value, where),
             probabilities=self._probabilities(value, where),
+            gold=_joined(value.get(self._at["gold"] or "")) if self._beside_gold else None,
         )
 
     def _wrong(self, name: str, where: Where, **fields: object) -> None:

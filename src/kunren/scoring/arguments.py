@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from kunren.data.answers import NAMES
+from kunren.data.answer_columns import NAMES
 from kunren.data.emoji import is_emoji, split_emoji
 from kunren.errors import InputError, Problem
 from kunren.nearest import nearest
@@ -31,13 +31,13 @@ def prediction_files(written: Sequence[str]) -> list[Named]:
     return found
 
 
-def columns(written: Sequence[str]) -> dict[str, str]:
-    """``NAME=COLUMN`` of ``--field``.
+def columns(written: Sequence[str], **alone: str | None) -> dict[str, str]:
+    """``NAME=COLUMN`` of ``--field``, and the columns that have options of their own.
 
     Raises:
         InputError: not of that form, or no name of ``NAMES``.
     """
-    found: dict[str, str] = {}
+    found = {name: column for name, column in alone.items() if column}
     problems = []
     for one in written:
         name, _, column = one.partition("=")

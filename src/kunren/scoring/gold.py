@@ -24,6 +24,22 @@ _NOT_WRONG = {"data.one-label", "data.one-answer"}
 """What is wrong with rows to train on, but not with rows to score on."""
 
 
+def told_kind(gold: AnswerFile) -> Literal["classify", "tag", "answer"]:
+    """What kind of answers a file has, by how they are written.
+
+    Sets where any is a list or several emoji, single labels where they repeat, else free text.
+    """
+    answers = [one.answer for one in gold.given if one.answer]
+    if any(LIST_SEPARATOR in answer for answer in answers):
+        return "tag"
+    pieces = [split_emoji(answer) for answer in answers]
+    if answers and all(all(map(is_emoji, found)) for found in pieces):
+        return "tag" if any(len(found) > 1 for found in pieces) else "classify"
+    if any(one.messages for one in gold.given):
+        return "answer"
+    return "classify" if 2 * len(set(answers)) <= len(answers) else "answer"
+
+
 def with_kind(task: TaskConfig, kind: LabelKind, gold: AnswerFile) -> TaskConfig:
     """The task with the kind of its labels decided: "auto" is emoji where all gold labels are."""
     if task.kind == "answer":

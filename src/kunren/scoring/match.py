@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from kunren.data.answers import AnswerFile, Given
 from kunren.data.normalize import normalize
+from kunren.data.records import LIST_SEPARATOR
 from kunren.errors import Problem
 from kunren.textfile import excerpt
 from kunren.types import Item, Where
+
+_BETWEEN = re.compile(rf"[{LIST_SEPARATOR};；|｜、,，/\s]+")
+"""What may stand between labels in a cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +48,55 @@ def match(
     matched = {item.id: given for item, given in zip(items, file.given, strict=False)}
     if len(items) != len(file.given):
         return Match(matched, "order"), [_wrong_count(items, places, file)]
-    problems = [
-        Problem(
-            "score.other-text",
-            given.where,
-            {"gold": place, "said": excerpt(given.text), "asked": excerpt(item.text)},
-        )
-        for item, place, given in zip(items, places, file.given, strict=True)
+    return Match(matched, "order"), _mismatches(items, places, matched, file)
+
+
+def _mismatches(
+    items: Sequence[Item], places: Sequence[Where], matched: Mapping[str, Given], file: AnswerFile
+) -> list[Problem]:
+    """Answers whose file says that they belong to another text or gold answer."""
+    problems = []
+    for item, place in zip(items, places, strict=True):
+        given = matched.get(item.id)
+        if given is None:
+            continue
         # A run's own predictions show the text within its template.
-        if item.text.strip() and given.text.strip()
-        and normalize(item.text) not in normalize(given.text)
-    ]  # fmt: skip
-    return Match(matched, "order"), problems
+        if (
+            item.text.strip()
+            and given.text.strip()
+            and normalize(item.text) not in normalize(given.text)
+        ):
+            said: dict[str, object] = {"gold": place, "said": excerpt(given.text)}
+            problem = Problem("score.other-text", given.where, said | {"asked": excerpt(item.text)})
+            problems.append(problem)
+        elif given.gold is not None and not _is_same(item, given.gold):
+            asked = "、".join(item.labels) or item.answer
+            said = {"gold": place, "said": _shown(given.gold), "asked": excerpt(asked)}
+            problems.append(
+                Problem("score.other-gold", given.where, said | {"column": file.gold_column})
+            )
+    return problems
+
+
+def _is_same(item: Item, gold: str) -> bool:
+    """Whether a gold answer beside a prediction is the item's, however it is written."""
+    own = item.labels or (item.answer,)
+    if _parts(*own) == _parts(gold):
+        return True
+    if len(item.labels) > 1:  # emoji stand without separators
+        return sorted("".join(_parts(*own))) == sorted("".join(_parts(gold)))
+    try:
+        return float("".join(own)) == float(gold)
+    except ValueError:
+        return False
+
+
+def _parts(*said: str) -> list[str]:
+    return sorted(part for one in said for part in _BETWEEN.split(normalize(one)) if part)
+
+
+def _shown(gold: str) -> str:
+    return excerpt(gold.replace(LIST_SEPARATOR, "、"))
 
 
 def _by_id(
@@ -72,7 +114,8 @@ def _by_id(
             problems.append(Problem("score.no-id", given.where, {}))
         elif given.id not in known:
             problems.append(Problem("score.not-in-gold", given.where, {"id": excerpt(given.id)}))
-    return Match({i.id: by_id[i.id] for i in items if i.id in by_id}, "id"), problems
+    matched = {i.id: by_id[i.id] for i in items if i.id in by_id}
+    return Match(matched, "id"), problems + _mismatches(items, places, matched, file)
 
 
 def _wrong_count(items: Sequence[Item], places: Sequence[Where], file: AnswerFile) -> Problem:

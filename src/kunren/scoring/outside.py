@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kunren.config.schema import EvaluateConfig, Fields, TaskConfig
+from kunren.config.schema import EvaluateConfig, Fields, Labels, TaskConfig
 from kunren.data.answers import AnswerFile, load, read_answers
 from kunren.data.normalize import is_blank, normalize
 from kunren.data.read import capped, read
@@ -40,7 +40,9 @@ class Asked:
     Attributes:
         gold: the file with the gold answers.
         predictions: the files with the predictions; the first is what others are compared with.
-        task: what an answer is; its ``labels.kind`` gives way to ``label_kind``.
+        task: what an answer is; its ``labels.kind`` gives way to ``label_kind``. None: it is told
+            by how the gold answers are written, and said.
+        written: how labels are written, where ``task`` is None.
         label_kind: "auto": emoji where all gold labels are.
         train: a file of training rows, for baselines.
         labels: the closed set; None: the labels of training and gold rows.
@@ -50,12 +52,13 @@ class Asked:
 
     gold: Path
     predictions: Sequence[Named]
-    task: TaskConfig
+    task: TaskConfig | None
     label_kind: LabelKind = "auto"
     train: Path | None = None
     labels: Sequence[str] | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    written: Labels = field(default_factory=Labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ def score(asked: Asked) -> dict[str, Any]:
     for one in ready.systems:
         if one.own is None:
             _sign(metrics["systems"][one.name])
-    notes = _notes(metrics, ready, partial)
+    notes = _notes(metrics, ready, partial, guessed=asked.task is None)
     return metrics | {"subject": subject, "read": _told(asked, ready), "notes": notes}
 
 
@@ -113,7 +116,8 @@ def _ready(asked: Asked) -> _Ready:
         known, broken, trained = found.rows, [*broken, *found.problems], found.notes
     if broken:
         _stop([*broken, *(p for file in files for p in file.answers.problems)])
-    config = golden.with_kind(asked.task, asked.label_kind, gold)
+    asked_task = asked.task or TaskConfig(kind=golden.told_kind(gold), labels=asked.written)
+    config = golden.with_kind(asked_task, asked.label_kind, gold)
     task = make_task(config)
     rows, closed = golden.rows_of(gold), golden.closed_rows(asked.labels or ())
     broken = golden.problems(task, rows, known, closed)
@@ -170,10 +174,14 @@ def _told(asked: Asked, ready: _Ready) -> dict[str, Any]:
     }
 
 
-def _notes(metrics: Mapping[str, Any], ready: _Ready, partial: Mapping[str, int]) -> list[str]:
+def _notes(
+    metrics: Mapping[str, Any], ready: _Ready, partial: Mapping[str, int], *, guessed: bool
+) -> list[str]:
     """What must be known of the numbers."""
     items = ready.items
     notes = [str(note) for note in ready.how_read]
+    if guessed:
+        notes.insert(0, text("score.task-guessed", task=ready.config.kind))
     if metrics["rows"] < FEW_ROWS:
         notes.append(text("score.few-rows", rows=metrics["rows"]))
     for one in ready.systems:
