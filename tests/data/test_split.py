@@ -112,8 +112,8 @@ def test_neither_order_nor_ids_matter(
 
 
 def test_the_order_of_labels_in_a_bundle_makes_no_difference() -> None:
-    pairs = [(f"t{n}", label) for n, labels in enumerate(("aaaaabcaaaaacdd", "cda", "acd")) for label
-             in labels]  # fmt: skip
+    bundles = {"t0": "aaaaabcaaaaacdd", "t2": "cda", "t1": "acd"}
+    pairs = [(text, label) for text, labels in bundles.items() for label in labels]
     config = Split(train=0.97, validation=0.01, test=0.02, seed=0)
     found = set()
     for seed in range(20):
