@@ -111,6 +111,17 @@ def test_neither_order_nor_ids_matter(
     assert split(back, label_of, config).fingerprint == first.fingerprint
 
 
+def test_the_order_of_labels_in_a_bundle_makes_no_difference() -> None:
+    bundles = {"t0": "aaaaabcaaaaacdd", "t2": "cda", "t1": "acd"}
+    pairs = [(text, label) for text, labels in bundles.items() for label in labels]
+    config = Split(train=0.97, validation=0.01, test=0.02, seed=0)
+    found = set()
+    for seed in range(20):
+        random.Random(seed).shuffle(pairs)
+        found.add(frozenset(r.messages for r in split(rows_of(pairs), label_of, config).test))
+    assert len(found) == 1
+
+
 def test_the_demo_is_split_evenly() -> None:
     found = split(demo(), label_of, Split())
     for side, each in ((found.train, 8), (found.validation, 1), (found.test, 1)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 FEW = 3
@@ -153,12 +153,13 @@ class _Spreading:
 
     def _leaving(self, side: str, but: int) -> list[int]:
         """The units that a side can spare, first those of labels of which it has most to spare."""
-        spare: Callable[[int], tuple[float, int]] = lambda n: (  # noqa: E731
-            sum(self._lack(la, side) for la in self._labels(n)) / len(self._labels(n)),
-            n,
-        )
         found = [n for n, at in self._side_of.items() if at == side and n != but]
-        return sorted((n for n in found if self._can_go(n)), key=spare)
+        return sorted((n for n in found if self._can_go(n)), key=lambda n: (self._need(n, side), n))
+
+    def _need(self, number: int, side: str) -> float:
+        """How much a side lacks of a unit's labels, on average."""
+        lacks = [self._lack(label, side) for label in self._labels(number)]
+        return sum(lacks) / len(lacks)
 
     def _can_go(self, number: int) -> bool:
         """Whether its side keeps all labels without a unit."""

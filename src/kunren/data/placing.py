@@ -46,7 +46,8 @@ def make_units(found: Sequence[Bundle], key: Callable[[Row], str], seed: int) ->
     units = []
     for one in found:
         counted = Counter(label for row in one.rows for label in key(row).split(LIST_SEPARATOR))
-        units.append(Unit(one.rows, counted, _hash(seed, *one.name)))
+        # In one order: sums over the labels must not hang on the order of the rows.
+        units.append(Unit(one.rows, dict(sorted(counted.items())), _hash(seed, *one.name)))
     return sorted(units, key=lambda unit: unit.order)
 
 

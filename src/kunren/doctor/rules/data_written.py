@@ -94,6 +94,7 @@ def copied_input(raw: Rows, answers: str, *, some: float = COPIED) -> Finding | 
         raise Missing("free-text")
     pairs = _pairs(raw)
     copied = [row for row, asked, said in pairs if len(asked) >= SHORTEST and asked == said]
+    copied.sort(key=lambda row: (row.where.path, row.where.line or 0))
     if not copied or len(copied) < some * len(pairs):
         return None
     others = [(asked, said) for _, asked, said in pairs if asked != said]
