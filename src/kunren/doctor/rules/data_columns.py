@@ -148,7 +148,7 @@ def unread_columns(
         f"rules_data.unread-columns-{kind}",
         **known,
         count=count,
-        differ=found.rows,
+        differ=text("rules_data.unread-columns-some", count=found.rows) if found.rows else "",
         share=share(count / total),
         example=_example(found.name, group),
         places=places(group),
