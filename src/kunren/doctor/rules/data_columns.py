@@ -10,6 +10,7 @@ from typing import Any
 import regex
 
 from kunren.data import audit
+from kunren.data.columns import holds_words
 from kunren.data.normalize import normalize
 from kunren.doctor.evidence import Finding
 from kunren.doctor.rules.wording import joined, listed, places, quoted, share
@@ -33,7 +34,6 @@ breaks, and a special token that stands in a text is none."""
 _PLAIN = "{text}"
 _LONGEST = 30
 
-_WORDS = regex.compile(r"[\p{Hiragana}\p{Katakana}\p{Han}]{2}|\p{L}+\s+\p{L}+")
 _NO_NAME = regex.compile(r"[{}\[\].:!]|^\s|\s$")
 """What no name in a template may have."""
 _PEOPLE = regex.compile(
@@ -189,7 +189,7 @@ def _column(name: str, everything: Sequence[Row], alike: Sequence[list[Row]]) ->
     ]
     values = [value for row in everything if (value := _value(name, row))]
     full = 2 * len(values) >= len(everything)
-    words = full and _wordy(values)
+    words = full and holds_words(values)
     sentences = words and mean(map(len, values)) >= LONG
     return _Column(name, groups, differing, words, sentences, 5 * len(set(values)) >= len(values))
 
@@ -200,11 +200,7 @@ def _tells(name: str, everything: Sequence[Row]) -> bool:
     different = set(values)
     if len(different) < 2:
         return False
-    return _wordy(values) or 2 * len(different) <= len(values)
-
-
-def _wordy(values: Sequence[str]) -> bool:
-    return 2 * sum(_WORDS.search(value) is not None for value in values) >= len(values)
+    return holds_words(values) or 2 * len(different) <= len(values)
 
 
 def _value(name: str, row: Row) -> str:
