@@ -161,6 +161,7 @@ OUTPUT = (
     Rule("O015", "shortcut-words", "output_errors:shortcut_words"),
     Rule("O016", "zero-scores", "output_metrics:zero_scores"),
     Rule("O017", "metric-fails-on-gold", "output_metrics:metric_fails_on_gold"),
+    Rule("O020", "solved-by-baseline", "output_easy:solved_by_baseline"),
 )
 """What the answers tell."""
 
