@@ -120,9 +120,7 @@ def answer_counts(
     return scipy.sparse.hstack([hit, never, said, beside, gold, never], format="csr")
 
 
-def _outside_any(
-    items: Sequence[Item], predictions: Sequence[Prediction], space: Space
-) -> Floats:
+def _outside_any(items: Sequence[Item], predictions: Sequence[Prediction], space: Space) -> Floats:
     pairs = zip(items, predictions, strict=True)
     found = np.array([[float(outside(i, p, space) > 0)] for i, p in pairs]).reshape(-1, 1)
     return np.hstack([found, np.ones_like(found)])
