@@ -41,6 +41,11 @@ ZERO = 0.05
 FALLEN = 0.10
 """The same as a share of the loss at the beginning."""
 
+BY_HEART = 0.20
+"""Rise of the evaluation loss that counts where the training loss meanwhile went to that of rows
+known by heart: then even a curve that jumps from one evaluation to the next did not do so by
+chance, as long as none of them comes back to the lowest."""
+
 LEARNT = 0.8
 """An evaluation loss below this share of its first value has come down with the training loss."""
 
@@ -109,7 +114,9 @@ def overfitting(course: Course, *, rise: float = RISE, least: float = LEAST_RISE
     """
     found = evaluations(course, 2)
     values = [one.loss for one in found]
-    if len(values) < MIN_EVALUATIONS and not _clear(course, values):
+    if len(values) < MIN_EVALUATIONS and not (
+        _clear(course, values) or _worse_by_heart(course, found, found[0], values[1])
+    ):
         raise Missing("curve", count=len(values), needed=MIN_EVALUATIONS)
     curve = smooth(values)
     best = int(curve.argmin())
@@ -130,9 +137,32 @@ def overfitting(course: Course, *, rise: float = RISE, least: float = LEAST_RISE
         rise * low,
     )
     above = float(np.mean(after > low))
+    if _worse_by_heart(course, found, found[at], high):
+        return _overfitting(course, found, found[at], high)
     if high - low <= bar or above < stays or not _still_learning(course, found[at]):
         return None
     return _overfitting(course, found, found[at], high)
+
+
+def _worse_by_heart(
+    course: Course, found: Sequence[Evaluation], best: Evaluation, high: float
+) -> bool:
+    """Whether the rows were learnt by heart after the best evaluation, and no other came near it.
+
+    Args:
+        course: the run.
+        found: all evaluations.
+        best: the lowest of them.
+        high: where the evaluation loss ended.
+    """
+    then = course.loss_between(-math.inf, best.step)
+    last = found[-1].step
+    now = course.loss_between((best.step + last) / 2, last)
+    if then is None or now is None or now >= ZERO or now > FALLEN * then:
+        return False
+    rise = max(BY_HEART * best.loss, LEAST_RISE, jitter(best.loss, course.judged_size))
+    later = [one.loss for one in found if one.step > best.step]
+    return high - best.loss > rise and min(later) > (1 + RISE) * best.loss
 
 
 def _clear(course: Course, values: Sequence[float]) -> bool:
