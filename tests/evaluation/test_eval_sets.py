@@ -99,7 +99,8 @@ def test_garbage_does_not_look_diverse() -> None:
     scores = found["systems"]["tuned"]
     assert scores["unique_labels"]["value"] == 1
     assert scores["top1_share"]["value"] == 1.0
-    assert scores["jaccard"]["value"] == 1.0
+    assert scores["jaccard"]["value"] == pytest.approx((1 / 3 + 1 / 2) / 2)
+    assert scores["out_of_set_rate"]["value"] == 1.0
     assert scores["invalid_rate"]["value"] == pytest.approx(2 / 5)
     assert "🦄" not in found["per_label"]["tuned"]
     assert found["frequencies"] == {"gold": {"✨": 2}, "tuned": {"✨": 2}}
@@ -262,3 +263,28 @@ def test_without_the_frequent_labels_there_is_no_diversity() -> None:
     nothing = diverse([said_to(0, "")], ("✨",))
     assert nothing["value"] is None
     assert nothing["reason"]
+
+
+def test_labels_outside_the_set_are_wrong_ones() -> None:
+    scores = evaluated(["✨📷"] * 2, [said_to(0, "✨📷", "🍣", "🚀"), said_to(1, "✨📷")])
+    found = {name: score["value"] for name, score in scores["systems"]["tuned"].items()}
+    assert found["jaccard"] == pytest.approx((2 / 4 + 1) / 2)
+    assert found["precision"] == pytest.approx((2 / 4 + 1) / 2)
+    assert found["micro_f1"] == pytest.approx(2 * 4 / (6 + 4))
+    assert (found["recall"], found["exact_match"], found["out_of_set_rate"]) == (1.0, 0.5, 0.5)
+    assert scores["systems"]["tuned"]["jaccard"]["signature"].startswith("jaccard|v2|")
+
+
+@pytest.mark.parametrize("garbage", ["わかりません", "、、", "🦄"])
+def test_garbage_is_no_empty_set(garbage: str) -> None:
+    scores = evaluated([""], [said_to(0, "", garbage)])["systems"]["tuned"]
+    for name in ("jaccard", "precision", "recall", "f1", "exact_match"):
+        assert scores[name]["value"] == 0.0
+    assert scores["out_of_set_rate"]["value"] == 1.0
+
+
+def test_outside_is_counted_once_and_punctuation_beside_labels_is_none() -> None:
+    scores = evaluated(["✨📷"], [said_to(0, "✨", "🦄", "🦄", "。", "!")])["systems"]["tuned"]
+    assert scores["jaccard"]["value"] == pytest.approx(1 / 3)
+    scores = evaluated(["✨"], [said_to(0, "✨", "。")])["systems"]["tuned"]
+    assert (scores["exact_match"]["value"], scores["out_of_set_rate"]["value"]) == (1.0, 0.0)
