@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from kunren.check import RULES, evidence_of
 from kunren.config.load import load
 from kunren.config.patch import options
 from kunren.doctor.engine import examine
 from kunren.doctor.remarks import remarks
+from kunren.errors import InputError
 from kunren.plan import prepare
 
 
@@ -86,3 +89,32 @@ def test_a_label_that_cannot_be_held_out(tmp_path: Path) -> None:
     assert "untested-labels" not in found(tmp_path, rows, config)
     folds = found(tmp_path, rows, config, "evaluate.cv=5")["untested-labels"]["message"]
     assert "5 分割のうち" in folds
+
+
+def test_rows_that_differ_only_where_nothing_reads_cannot_be_split(tmp_path: Path) -> None:
+    rows = [
+        {"question": "何歳ですか。", "context": f"ポチは {n} 歳です。", "answer": f"{n} 歳です。"}
+        for n in range(12)
+    ]
+    config = "task: {kind: answer}\ndata: {train: rows.jsonl}\n"
+    with pytest.raises(InputError) as error:
+        found(tmp_path, rows, config)
+    assert "異なるデータが 1 件しか" in str(error.value)
+    assert "列「context」は読んでいません" in str(error.value)
+    assert found(tmp_path, rows, config, 'task.template="{text} / {context}"')
+
+
+def test_rows_of_two_files_that_differ_only_where_nothing_reads(tmp_path: Path) -> None:
+    pairs = [
+        {"text": f"{n} 時に着いた。", "text2": f"{n + 1} 時に出た。", "label": "ab"[n % 2]}
+        for n in range(9)
+    ]
+    other = [pair | {"text2": "まだ着かない。"} for pair in pairs[:2]]
+    lines = [json.dumps(row, ensure_ascii=False) for row in other]
+    (tmp_path / "test.jsonl").write_text("\n".join(lines), "utf-8")
+    config = "task: {kind: classify}\ndata: {train: rows.jsonl, test: test.jsonl}\n"
+    with pytest.raises(InputError) as error:
+        found(tmp_path, pairs, config)
+    codes = [problem.code for problem in error.value.problems]
+    assert codes == ["data.in-two-files", "data.in-two-files", "data.perhaps-unread"]
+    assert "列「text2」" in str(error.value)

@@ -10,7 +10,11 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import regex
+
 from kunren.config.schema import Fields
+
+_WORDS = regex.compile(r"[\p{Hiragana}\p{Katakana}\p{Han}]{2}|\p{L}+\s+\p{L}+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,11 @@ def _names(value: object) -> tuple[str, ...]:
 def folded(name: str) -> str:
     """A name as it is compared: without spaces around it, composed, of plain width."""
     return unicodedata.normalize("NFKC", name).strip()
+
+
+def holds_words(values: Sequence[str]) -> bool:
+    """Whether most values of a column are words or sentences, not numbers, dates or codes."""
+    return 2 * sum(_WORDS.search(value) is not None for value in values) >= len(values) > 0
 
 
 def renamed(names: Sequence[str], wanted: Wanted) -> Mapping[str, str]:

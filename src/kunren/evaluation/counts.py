@@ -89,6 +89,13 @@ def mcc(sums: Floats, _: Space) -> Floats:
     return np.asarray(np.where(of_gold == 0, np.nan, found))
 
 
+def micro_f1(sums: Floats, _: Space) -> Floats:
+    """F1 of all labels of all items taken together."""
+    hit, answered, gold = (part.sum(axis=-1) for part in np.split(sums, 3, axis=-1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(2 * hit / (answered + gold))
+
+
 def top1_share(sums: Floats, _: Space) -> Floats:
     """The share of the commonest predicted label among all predicted labels."""
     answered = np.split(sums, 3, axis=-1)[1]

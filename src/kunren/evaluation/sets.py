@@ -1,10 +1,10 @@
 """Metrics of a set of labels an item.
 
-Where answers are compared with gold, whatever was answered counts, each once: a label outside the
-closed set, or a text that is none, is a wrong label, so that garbage beside right labels costs, and
-garbage alone is no empty set. Where labels are counted by themselves (macro-F1, diversity and its
-like) only valid ones do: a system that writes garbage, or one label ten times, does not look
-diverse for it. ``out_of_set_rate`` says in how many items anything was outside.
+A wrong answer is a wrong answer: what was written beside the labels of the closed set counts in all
+that compares an answer with the gold set (Jaccard, precision, F1, exact match), each different
+piece once. In all that describes which labels are used (diversity, entropy, coverage) only valid
+labels count, each once: a system that writes garbage, or one label ten times, does not look diverse
+for it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
 from kunren.evaluation import counts
@@ -42,21 +43,6 @@ def answered(prediction: Prediction, space: Space) -> list[int]:
     return [n for n in found if n != OUTSIDE]
 
 
-def outside(item: Item, prediction: Prediction, space: Space) -> list[str]:
-    """What a prediction has that is no label of the closed set, each once.
-
-    Punctuation beside labels is no answer; alone it is one, and a wrong one. A gold label outside
-    the closed set is missed by everyone, and not counted a second time where it was answered.
-    """
-    said = (*prediction.invalid, *(p for p in prediction.labels or () if space.find(p) == OUTSIDE))
-    asked = set(map(answer_key, item.labels))
-    found = [piece for piece in dict.fromkeys(map(answer_key, said)) if piece not in asked]
-    worded = [
-        piece for piece in found if not all(unicodedata.category(c)[0] in "PZC" for c in piece)
-    ]
-    return worded if worded or answered(prediction, space) else found
-
-
 def _jaccard(hit: Floats, said: Floats, gold: Floats) -> Floats:
     return _share(hit, said + gold - hit, 1.0)
 
@@ -77,43 +63,20 @@ def _exact(hit: Floats, said: Floats, gold: Floats) -> Floats:
     return np.asarray((hit == said) & (said == gold), dtype=np.float64)
 
 
+def _length_error(_: Floats, said: Floats, gold: Floats) -> Floats:
+    return said - gold
+
+
 def _share(above: Floats, below: Floats, of_none: float | NDArray[np.bool_]) -> Floats:
     """The quotient, ``of_none`` where there is nothing to divide by."""
     return np.asarray(np.where(below == 0, of_none, above / np.where(below == 0, 1.0, below)))
 
 
-def _each(score: Score) -> Callable[[Floats, Space], Floats]:
-    def derive(compared: Floats, _: Space) -> Floats:
-        return scores(score(*compared.T))
+def _each(score: Score) -> Callable[[Statistics, Space], Floats]:
+    def derive(counted: Statistics, _: Space) -> Floats:
+        return scores(score(*counts.sizes(counted).T))
 
     return derive
-
-
-def _compared(items: Sequence[Item], predictions: Sequence[Prediction], space: Space) -> Statistics:
-    """Hits, all that was answered, and gold labels of each item, [n, 3]."""
-    found = []
-    for item, prediction in zip(items, predictions, strict=True):
-        gold, said = space.gold(item), answered(prediction, space)
-        wrong = len(outside(item, prediction, space))
-        found.append((len(set(gold).intersection(said)), len(said) + wrong, len(gold)))
-    return np.array(found, dtype=np.float64).reshape(-1, 3)
-
-
-def _micro_f1(sums: Floats, _: Space) -> Floats:
-    """F1 of all labels of all items taken together."""
-    hit, said, gold = (sums[..., n] for n in range(3))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(2 * hit / (said + gold))
-
-
-def _length_errors(counted: Statistics, _: Space) -> Floats:
-    _hit, said, gold = counts.sizes(counted).T
-    return scores(said - gold)
-
-
-def _outside(items: Sequence[Item], predictions: Sequence[Prediction], space: Space) -> Floats:
-    pairs = zip(items, predictions, strict=True)
-    return scores([bool(outside(item, prediction, space)) for item, prediction in pairs])
 
 
 def label_counts(
@@ -125,6 +88,45 @@ def label_counts(
         [answered(prediction, space) for prediction in predictions],
         len(space.names),
     )
+
+
+def outside(item: Item, prediction: Prediction, space: Space) -> int:
+    """How many different pieces of an answer are no label of the closed set.
+
+    Punctuation beside other pieces is none; alone it is one. A gold label outside the closed set is
+    missed by every system, and costs no more where it is written.
+    """
+    pieces = {answer_key(said) for said in prediction.labels or () if space.find(said) == OUTSIDE}
+    pieces |= {answer_key(piece) for piece in prediction.invalid}
+    pieces -= {answer_key(label) for label in item.labels}
+    worded = sum(not all(unicodedata.category(c)[0] in "PZC" for c in one) for one in pieces)
+    return worded if worded or answered(prediction, space) else len(pieces)
+
+
+def answer_counts(
+    items: Sequence[Item], predictions: Sequence[Prediction], space: Space
+) -> Statistics:
+    """The same as ``label_counts``, with what is no label as one more label, which is never gold.
+
+    As often as the answer holds different pieces of that kind.
+    """
+    counted = label_counts(items, predictions, space)
+    beside = scipy.sparse.csr_array(
+        np.array(
+            [[outside(i, p, space)] for i, p in zip(items, predictions, strict=True)],
+            dtype=np.float64,
+        ).reshape(-1, 1)
+    )
+    never = scipy.sparse.csr_array(beside.shape)
+    labels = len(space.names)
+    hit, said, gold = (counted[:, n * labels : (n + 1) * labels] for n in range(3))
+    return scipy.sparse.hstack([hit, never, said, beside, gold, never], format="csr")
+
+
+def _outside_any(items: Sequence[Item], predictions: Sequence[Prediction], space: Space) -> Floats:
+    pairs = zip(items, predictions, strict=True)
+    found = np.array([[float(outside(i, p, space) > 0)] for i, p in pairs]).reshape(-1, 1)
+    return np.hstack([found, np.ones_like(found)])
 
 
 def _reads_diversity(item: Item, prediction: Prediction, space: Space) -> bool:
@@ -139,7 +141,7 @@ def _invalid(_: Sequence[Item], predictions: Sequence[Prediction], __: Space) ->
     ).reshape(-1, 2)
 
 
-_ALL = ("outside:wrong",)
+_ALL = ("outside-the-set:counted",)
 _ROWS = ("mean-of-items", "both-empty:1", "one-empty:0", *_ALL)
 _VALID = ("labels:valid-only",)
 _DIVERSITY = ("outside:5-most-frequent-unfiltered", "repeated:once-an-answer", *_VALID)
@@ -147,23 +149,23 @@ _MACRO = ("absent-from-gold:left-out", *_VALID)
 
 METRICS = by_name(
     Metric(
-        "jaccard", "share", "higher", "bounded", _ROWS, has_labels, _compared, ratio,
+        "jaccard", "share", "higher", "bounded", _ROWS, has_labels, answer_counts, ratio,
         perfect=1.0, derive=_each(_jaccard), version=2,
     ),
     Metric(
-        "precision", "share", "higher", "bounded", _ROWS, has_labels, _compared, ratio,
+        "precision", "share", "higher", "bounded", _ROWS, has_labels, answer_counts, ratio,
         perfect=1.0, derive=_each(_precision), version=2,
     ),
     Metric(
-        "recall", "share", "higher", "bounded", _ROWS, has_labels, _compared, ratio,
+        "recall", "share", "higher", "bounded", _ROWS, has_labels, answer_counts, ratio,
         perfect=1.0, derive=_each(_recall), version=2,
     ),
     Metric(
-        "f1", "share", "higher", "bounded", _ROWS, has_labels, _compared, ratio,
+        "f1", "share", "higher", "bounded", _ROWS, has_labels, answer_counts, ratio,
         perfect=1.0, derive=_each(_f1), version=2,
     ),
     Metric(
-        "micro_f1", "share", "higher", "corpus", _ALL, has_labels, _compared, _micro_f1,
+        "micro_f1", "share", "higher", "corpus", _ALL, has_labels, answer_counts, counts.micro_f1,
         perfect=1.0, version=2,
     ),
     Metric(
@@ -171,7 +173,7 @@ METRICS = by_name(
         perfect=1.0,
     ),
     Metric(
-        "exact_match", "share", "higher", "hit", _ALL, has_labels, _compared, ratio,
+        "exact_match", "share", "higher", "hit", _ALL, has_labels, answer_counts, ratio,
         perfect=1.0, derive=_each(_exact), version=2,
     ),
     Metric(
@@ -195,11 +197,11 @@ METRICS = by_name(
         label_counts, counts.entropy,
     ),
     Metric(
-        "length_error", "count", None, "free", ("predicted-minus-gold", *_VALID), has_labels,
-        label_counts, ratio, perfect=0.0, derive=_length_errors,
+        "length_error", "count", None, "free", ("predicted-minus-gold", *_ALL), has_labels,
+        answer_counts, ratio, perfect=0.0, derive=_each(_length_error), version=2,
     ),
     Metric(
-        "out_of_set_rate", "share", "lower", "hit", ("of:items",), has_labels, _outside, ratio,
+        "outside_rate", "share", "lower", "corpus", ("of:items",), has_labels, _outside_any, ratio,
         perfect=0.0,
     ),
     Metric(
@@ -212,7 +214,7 @@ KIND = Kind(
     metrics=METRICS,
     primary="jaccard",
     right="exact_match",
-    headline=("jaccard", "micro_f1", "exact_match", "out_of_set_rate", "diversity", "top1_share"),
+    headline=("jaccard", "micro_f1", "exact_match", "outside_rate", "diversity", "top1_share"),
     compared=("jaccard", "micro_f1", "macro_f1"),
     validation=("jaccard", "micro_f1", "macro_f1", "exact_match", "top1_share"),
 )

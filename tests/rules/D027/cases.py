@@ -78,6 +78,14 @@ def fires() -> list[Case]:
             ["列「担当」", "18 件のうち 18 件"],
         ),
         Case(
+            "a category that decides",
+            evidence([(said, label, {"商品": goods}) for said in ("軽い", "重い", "静か", "甘い")
+                      for goods, label in (("漬物石", "否"), ("ノート", "可"))], "商品"),
+            "warning",
+            ["列「商品」", "8 件のうち 8 件"],
+            {"set": {"task.template": "text: {text}\n商品: {商品}"}},
+        ),
+        Case(
             "sentences that nothing reads",
             evidence([(said, "中立", {"二文目": POSTS[50 + n]}) for n, said in
                       enumerate(POSTS[:20])], "二文目"),

@@ -10,6 +10,7 @@ from typing import Any
 import regex
 
 from kunren.data import audit
+from kunren.data.columns import holds_words
 from kunren.data.normalize import normalize
 from kunren.doctor.evidence import Finding
 from kunren.doctor.rules.wording import joined, listed, places, quoted, share
@@ -33,9 +34,13 @@ breaks, and a special token that stands in a text is none."""
 _PLAIN = "{text}"
 _LONGEST = 30
 
-_WORDS = regex.compile(r"[\p{Hiragana}\p{Katakana}\p{Han}]{2}|\p{L}+\s+\p{L}+")
 _NO_NAME = regex.compile(r"[{}\[\].:!]|^\s|\s$")
 """What no name in a template may have."""
+_PEOPLE = regex.compile(
+    r"annotat|labell?er|rater|worker|review(?:er|ed)|担当|作業者|評価者|判定者|注釈者|アノテ|記入者",
+    regex.IGNORECASE,
+)
+"""Names of columns of who gave the answer: with it nothing could be predicted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,7 @@ class _Column:
     Attributes:
         groups: rows that are alike but for it, each group in the order of its rows.
         differing: those of them with different answers, each value of the column with one.
+        words: whether it holds words, not codes.
         sentences: whether it holds sentences.
         various: whether many rows have one of their own.
     """
@@ -52,6 +58,7 @@ class _Column:
     name: str
     groups: list[list[Row]]
     differing: list[list[Row]]
+    words: bool
     sentences: bool
     various: bool
 
@@ -182,8 +189,9 @@ def _column(name: str, everything: Sequence[Row], alike: Sequence[list[Row]]) ->
     ]
     values = [value for row in everything if (value := _value(name, row))]
     full = 2 * len(values) >= len(everything)
-    sentences = full and _wordy(values) and mean(map(len, values)) >= LONG
-    return _Column(name, groups, differing, sentences, 5 * len(set(values)) >= len(values))
+    words = full and holds_words(values)
+    sentences = words and mean(map(len, values)) >= LONG
+    return _Column(name, groups, differing, words, sentences, 5 * len(set(values)) >= len(values))
 
 
 def _tells(name: str, everything: Sequence[Row]) -> bool:
@@ -192,11 +200,7 @@ def _tells(name: str, everything: Sequence[Row]) -> bool:
     different = set(values)
     if len(different) < 2:
         return False
-    return _wordy(values) or 2 * len(different) <= len(values)
-
-
-def _wordy(values: Sequence[str]) -> bool:
-    return 2 * sum(_WORDS.search(value) is not None for value in values) >= len(values)
+    return holds_words(values) or 2 * len(different) <= len(values)
 
 
 def _value(name: str, row: Row) -> str:
@@ -229,7 +233,7 @@ def _template(found: _Column, everything: Sequence[Row], config: Mapping[str, An
     """A prompt template with the column beside what is read; None where none is of use."""
     name = found.name
     fits = not _NO_NAME.search(name) and name not in ("text", "labels")
-    if not found.sentences or not fits or any(row.chat for row in everything):
+    if not found.words or not fits or _PEOPLE.search(name) or any(row.chat for row in everything):
         return None
     if any(not row.fields.get(name) for row in everything):
         return None
