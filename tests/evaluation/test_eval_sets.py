@@ -114,7 +114,9 @@ def test_garbage_does_not_look_diverse() -> None:
         ("✨📷", ("✨", "📷"), ("🍣", "🍣", " 🍣 "), 2 / 3, 2 / 3),
         ("✨", (), ("よくわかりません",), 0.0, 0.0),
         ("", (), ("よくわかりません",), 0.0, 0.0),
+        ("", (), ("、、",), 0.0, 0.0),
         ("", (), (), 1.0, 1.0),
+        ("✨📷", ("✨", "📷"), ("🍣", "。", "!"), 2 / 3, 2 / 3),
         ("✨", ("✨",), (), 1.0, 1.0),
     ],
 )
@@ -130,7 +132,13 @@ def test_what_is_no_label_is_a_wrong_answer(
     assert scores["exact_match"]["value"] == pytest.approx(((jaccard == 1.0) + 2) / 3)
     wrong = bool(invalid) or "🍣" in labels
     assert scores["outside_rate"]["value"] == pytest.approx(wrong / 3)
+    assert scores["jaccard"]["signature"].startswith("jaccard|v2|")
     assert "outside-the-set:counted" in scores["jaccard"]["signature"]
+
+
+def test_punctuation_beside_labels_is_no_label() -> None:
+    scores = evaluated(["✨"], [said_to(0, "✨", "。")])["systems"]["tuned"]
+    assert (scores["exact_match"]["value"], scores["outside_rate"]["value"]) == (1.0, 0.0)
 
 
 def test_the_same_label_counts_once() -> None:

@@ -9,6 +9,7 @@ for it.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -92,12 +93,14 @@ def label_counts(
 def outside(item: Item, prediction: Prediction, space: Space) -> int:
     """How many different pieces of an answer are no label of the closed set.
 
-    A gold label outside the closed set is missed by every system, and costs no more where it is
-    written.
+    Punctuation beside other pieces is none; alone it is one. A gold label outside the closed set is
+    missed by every system, and costs no more where it is written.
     """
     pieces = {answer_key(said) for said in prediction.labels or () if space.find(said) == OUTSIDE}
     pieces |= {answer_key(piece) for piece in prediction.invalid}
-    return len(pieces - {answer_key(label) for label in item.labels})
+    pieces -= {answer_key(label) for label in item.labels}
+    worded = sum(not all(unicodedata.category(c)[0] in "PZC" for c in one) for one in pieces)
+    return worded if worded or answered(prediction, space) else len(pieces)
 
 
 def answer_counts(
@@ -147,23 +150,23 @@ _MACRO = ("absent-from-gold:left-out", *_VALID)
 METRICS = by_name(
     Metric(
         "jaccard", "share", "higher", "bounded", _ROWS, has_labels, answer_counts, ratio,
-        perfect=1.0, derive=_each(_jaccard),
+        perfect=1.0, derive=_each(_jaccard), version=2,
     ),
     Metric(
         "precision", "share", "higher", "bounded", _ROWS, has_labels, answer_counts, ratio,
-        perfect=1.0, derive=_each(_precision),
+        perfect=1.0, derive=_each(_precision), version=2,
     ),
     Metric(
         "recall", "share", "higher", "bounded", _ROWS, has_labels, answer_counts, ratio,
-        perfect=1.0, derive=_each(_recall),
+        perfect=1.0, derive=_each(_recall), version=2,
     ),
     Metric(
         "f1", "share", "higher", "bounded", _ROWS, has_labels, answer_counts, ratio,
-        perfect=1.0, derive=_each(_f1),
+        perfect=1.0, derive=_each(_f1), version=2,
     ),
     Metric(
         "micro_f1", "share", "higher", "corpus", _ALL, has_labels, answer_counts, counts.micro_f1,
-        perfect=1.0,
+        perfect=1.0, version=2,
     ),
     Metric(
         "macro_f1", "share", "higher", "corpus", _MACRO, has_labels, label_counts, counts.macro_f1,
@@ -171,7 +174,7 @@ METRICS = by_name(
     ),
     Metric(
         "exact_match", "share", "higher", "hit", _ALL, has_labels, answer_counts, ratio,
-        perfect=1.0, derive=_each(_exact),
+        perfect=1.0, derive=_each(_exact), version=2,
     ),
     Metric(
         "diversity", "share", "higher", "corpus", _DIVERSITY, _reads_diversity, label_counts,
@@ -195,7 +198,7 @@ METRICS = by_name(
     ),
     Metric(
         "length_error", "count", None, "free", ("predicted-minus-gold", *_ALL), has_labels,
-        answer_counts, ratio, perfect=0.0, derive=_each(_length_error),
+        answer_counts, ratio, perfect=0.0, derive=_each(_length_error), version=2,
     ),
     Metric(
         "outside_rate", "share", "lower", "corpus", ("of:items",), has_labels, _outside_any, ratio,
