@@ -82,7 +82,8 @@ def overfitting(course: Course, *, rise: float = RISE, least: float = LEAST_RISE
         検証損失の最小値と終わりの値の差。曲線そのものの揺れ (2 階差分から見積もります)、検証行の
         少なさによる揺れ、下がる途中の跳ねのどれよりも大きく、そのあと戻らないときだけ鳴ります。
         評価が 3〜5 回の短い学習でも、数百回の長い学習でも使えます。評価が 2 回だけのときは、
-        25 % 以上上がった場合に限ります。
+        25 % 以上上がった場合に限ります。学習損失がほぼ 0 まで下がる間に検証損失が 2 割以上上がり、
+        一度も戻らなければ、揺れの大きい曲線でも過学習とみなします。
 
     なぜ問題か:
         モデルが課題ではなく学習行を覚え始めています。最後の重みは、途中の重みより悪い可能性が
@@ -99,7 +100,9 @@ def overfitting(course: Course, *, rise: float = RISE, least: float = LEAST_RISE
         The gap between the lowest evaluation loss and the last ones. It must be larger than the
         curve's own noise (from its second differences), than what so few evaluation rows give, and
         than the jumps on the way down, and must not come back. Works for 3 to 5 evaluations and for
-        hundreds; of two evaluations only where the second is 25 % above the first.
+        hundreds; of two evaluations only where the second is 25 % above the first. Where the
+        training loss goes to nearly 0 meanwhile and the evaluation loss rises by a fifth and never
+        comes back, even a curve that jumps is one of overfitting.
 
     Why it matters:
         The model learns its rows rather than the task, and the last weights are likely worse than

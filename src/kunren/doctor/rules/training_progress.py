@@ -84,6 +84,7 @@ def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
         つまり当てずっぽうの値のままではないか (2 種なら 0.693、3 種なら 1.099)。
         ラベルが偏っていると損失はもっと低い値で止まるので、正解率が最後の桁まで変わらず、
         検証損失も動かないことでも判断します。正解率などが上がっていれば、鳴りません。
+        検証がない学習では、損失が少し下がっただけで高い値 (2.5 以上) に止まっていないかも見ます。
 
     なぜ問題か:
         モデルは何も学んでいません。以後の評価はすべて、学習前のモデルか当てずっぽうの評価です。
@@ -102,7 +103,8 @@ def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
         A loss whose beginning and end differ by no more than its scatter; in classification one
         that stays at ln(number of labels), the value of guessing (0.693 for two, 1.099 for three).
         Where labels are skewed the loss stops lower; there an accuracy that is the same to the last
-        digit beside an evaluation loss that stays tells. Quiet where a metric has improved.
+        digit beside an evaluation loss that stays tells. Quiet where a metric has improved. Without
+        evaluations also a loss that came down a little and stays high (2.5 and more).
 
     Why it matters:
         Nothing was learnt. Every evaluation is one of the untuned model, or of guesses.

@@ -57,7 +57,8 @@ def loss_scaling(course: Course, *, factor: float = FACTOR, steady: float = STEA
     学習損失が勾配累積の回数だけ拡大・縮小されている。
 
     何を見るか:
-        学習損失が、最初からずっと検証損失の k 倍 (または k 分の 1) になっていないか。
+        学習損失が、最初からずっと検証損失の k 倍 (または k 分の 1) になっていないか。4 倍以上で
+        比がそろっていれば、k が累積回数らしい数でなくても鳴ります。
         評価がないときは、学習損失が語彙全体から均等に選ぶときの値 (ln 語彙数。語彙数が
         分からなければ 12.5) を超えたままか。
 
@@ -75,7 +76,7 @@ def loss_scaling(course: Course, *, factor: float = FACTOR, steady: float = STEA
 
     What it sees:
         A training loss that is k times (or one k-th of) the evaluation loss from the start to the
-        end. Without evaluations: one that stays above ln(vocabulary), which guessing gives (12.5
+        end; from four times on by any k, if it is the same each time. Without evaluations: one that stays above ln(vocabulary), which guessing gives (12.5
         where the vocabulary is not known).
 
     Why it matters:
