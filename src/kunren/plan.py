@@ -231,7 +231,7 @@ def _perhaps_unread(noted: Sequence[Problem], rows: Sequence[Row]) -> list[Probl
             continue
         texts = [name for name in names if holds_words([row.fields.get(name, "") for row in rows])]
         if texts:
-            said: dict[str, object] = {"columns": "、".join(texts[:_NAMED])}
+            said: dict[str, object] = {"columns": "、".join(texts[:_NAMED]), "first": texts[0]}
             return [Problem("data.perhaps-unread", note.where, said)]
     return []
 

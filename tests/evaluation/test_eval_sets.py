@@ -99,10 +99,46 @@ def test_garbage_does_not_look_diverse() -> None:
     scores = found["systems"]["tuned"]
     assert scores["unique_labels"]["value"] == 1
     assert scores["top1_share"]["value"] == 1.0
-    assert scores["jaccard"]["value"] == 1.0
+    assert scores["jaccard"]["value"] == pytest.approx((1 / 3 + 1 / 2) / 2)
+    assert scores["outside_rate"]["value"] == 1.0
     assert scores["invalid_rate"]["value"] == pytest.approx(2 / 5)
     assert "🦄" not in found["per_label"]["tuned"]
     assert found["frequencies"] == {"gold": {"✨": 2}, "tuned": {"✨": 2}}
+
+
+@pytest.mark.parametrize(
+    ("gold", "labels", "invalid", "jaccard", "precision"),
+    [
+        ("✨📷", ("✨", "📷"), ("🍣", "🚀"), 0.5, 0.5),
+        ("✨📷", ("✨", "📷", "🍣", "🚀"), (), 0.5, 0.5),  # as predictions made elsewhere have them
+        ("✨📷", ("✨", "📷"), ("🍣", "🍣", " 🍣 "), 2 / 3, 2 / 3),
+        ("✨", (), ("よくわかりません",), 0.0, 0.0),
+        ("", (), ("よくわかりません",), 0.0, 0.0),
+        ("", (), ("、、",), 0.0, 0.0),
+        ("", (), (), 1.0, 1.0),
+        ("✨📷", ("✨", "📷"), ("🍣", "。", "!"), 2 / 3, 2 / 3),
+        ("✨", ("✨",), (), 1.0, 1.0),
+    ],
+)
+def test_what_is_no_label_is_a_wrong_answer(
+    gold: str, labels: tuple[str, ...], invalid: tuple[str, ...], jaccard: float, precision: float
+) -> None:
+    others = ["✨📷", "📷"]
+    right = [Prediction("1", ("✨", "📷")), Prediction("2", ("📷",))]
+    said = [Prediction("0", labels, generated="…", invalid=invalid), *right]
+    scores = evaluated([gold, *others], said)["systems"]["tuned"]
+    assert scores["jaccard"]["value"] == pytest.approx((jaccard + 2) / 3)
+    assert scores["precision"]["value"] == pytest.approx((precision + 2) / 3)
+    assert scores["exact_match"]["value"] == pytest.approx(((jaccard == 1.0) + 2) / 3)
+    wrong = bool(invalid) or "🍣" in labels
+    assert scores["outside_rate"]["value"] == pytest.approx(wrong / 3)
+    assert scores["jaccard"]["signature"].startswith("jaccard|v2|")
+    assert "outside-the-set:counted" in scores["jaccard"]["signature"]
+
+
+def test_punctuation_beside_labels_is_no_label() -> None:
+    scores = evaluated(["✨"], [said_to(0, "✨", "。")])["systems"]["tuned"]
+    assert (scores["exact_match"]["value"], scores["outside_rate"]["value"]) == (1.0, 0.0)
 
 
 def test_the_same_label_counts_once() -> None:

@@ -115,6 +115,13 @@ def test_parse_emoji(generated: str, labels: tuple[str, ...], invalid: tuple[str
     assert task().parse(generated, ("🎻", "🎹", "✨")) == Parsed(labels, invalid)
 
 
+@pytest.mark.parametrize("generated", ["、", " 、、\n", ",,"])
+@pytest.mark.parametrize("kind", ["emoji", "text"])
+def test_separators_alone_are_no_empty_set(kind: str, generated: str) -> None:
+    assert task(kind).parse(generated, ("🎻", "喜び")) == Parsed((), (generated.strip(),))
+    assert task(kind).parse("[]", ("🎻", "喜び")) == Parsed(())
+
+
 def test_parse_text() -> None:
     known = ("政治", "IT", "スポーツ")
     found = task("text").parse("政治、ｉｔ, 天気\nスポーツ, 政治", known)

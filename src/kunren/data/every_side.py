@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 FEW = 3
@@ -17,6 +17,9 @@ DUE = 3.0
 
 GROUPED = 0.8
 """Share of rows in units of several from which on sizes cannot be kept to the row."""
+
+OFTEN = 2_000
+"""Units up to which the order in which a side can spare them is worked out for each label anew."""
 
 UNEVEN = 0.5
 """The share of its size by which a side may then be too large or too small."""
@@ -76,6 +79,7 @@ class _Spreading:
             for label in unit.counted:
                 self._having.setdefault(label, []).append(number)
         several = sum(unit.size for unit in units if unit.size > 1)
+        self._order: dict[str, list[int]] = {}
         self._grouped = several >= GROUPED * sum(unit.size for unit in units)
 
     def complete(self, side: str) -> None:
@@ -83,7 +87,10 @@ class _Spreading:
         lacking = [label for label in self._having if not self._there[label, side]]
         if len(lacking) > max(FEW, PART * self._sizes[side]):
             lacking = [la for la in lacking if self._total[la] * self._shares[side] >= DUE]
-        for label in sorted(lacking, key=lambda la: (-self._total[la], self._having[la][0], la)):
+        lacking.sort(key=lambda la: (-self._total[la], self._having[la][0], la))
+        for place, label in enumerate(lacking):
+            if place % max(1, len(self._units) // OFTEN) == 0:
+                self._order.clear()
             if len(self._having[label]) >= len(self._shares) and not self._there[label, side]:
                 self._bring(label, side)
 
@@ -99,14 +106,13 @@ class _Spreading:
         """Whether a unit has come to a side, for others of as many rows."""
         size, giver = self._size(number), self._side_of[number]
         self._put(number, side)
-        there = self._leaving(side, but=number)
-        same = [n for n in there if self._size(n) == size]
-        if same:
-            self._put(same[0], giver)
+        same = next((n for n in self._leaving(side, number) if self._size(n) == size), None)
+        if same is not None:
+            self._put(same, giver)
             return True
-        if self._made_up(size, there, giver):
+        if size > 1 and self._made_up(size, self._leaving(side, number), giver):
             return True
-        for other in there:
+        for other in list(self._leaving(side, number)):
             if self._size(other) > size:
                 self._put(other, giver)
                 if self._made_up(self._size(other) - size, self._leaving(giver, other), side):
@@ -151,10 +157,18 @@ class _Spreading:
             self._put(other, giver)
         return True
 
-    def _leaving(self, side: str, but: int) -> list[int]:
-        """The units that a side can spare, first those of labels of which it has most to spare."""
-        found = [n for n, at in self._side_of.items() if at == side and n != but]
-        return sorted((n for n in found if self._can_go(n)), key=lambda n: (self._need(n, side), n))
+    def _leaving(self, side: str, but: int) -> Iterator[int]:
+        """The units that a side can spare, first those of labels of which it has most to spare.
+
+        In the order that they had a few labels ago: to sort thousands of rows anew for each of
+        thousands of labels takes minutes.
+        """
+        if side not in self._order:
+            there = [n for n, at in self._side_of.items() if at == side]
+            self._order[side] = sorted(there, key=lambda n: (self._need(n, side), n))
+        for number in self._order[side]:
+            if number != but and self._side_of[number] == side and self._can_go(number):
+                yield number
 
     def _need(self, number: int, side: str) -> float:
         """How much a side lacks of a unit's labels, on average."""

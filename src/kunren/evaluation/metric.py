@@ -143,6 +143,7 @@ class Metric:
         perfect: its value where gold itself is scored against gold; None: that depends on gold.
         requires: packages that it needs beside kunren's own, import name → name for pip. Where one
             is missing the metric has no value, and its reason is the pip command.
+        version: of its definition; higher where the same answers may now have another value.
     """
 
     name: str
@@ -157,6 +158,7 @@ class Metric:
     perfect: float | None = None
     requires: Mapping[str, str] = field(default_factory=dict)
     derive: Callable[[Statistics, Space], Statistics] | None = None
+    version: int = 1
 
     @property
     def lacks(self) -> tuple[str, ...]:
@@ -166,7 +168,7 @@ class Metric:
     def signature(self, space: Space) -> str:
         """What must agree for two values to be comparable, in the way of sacreBLEU."""
         size = (f"labels:{len(space.labels)}",) if space.labels else ()
-        return "|".join((self.name, "v1", *size, *self.settings))
+        return "|".join((self.name, f"v{self.version}", *size, *self.settings))
 
 
 @dataclass(frozen=True, slots=True)

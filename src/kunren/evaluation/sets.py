@@ -1,14 +1,19 @@
 """Metrics of a set of labels an item.
 
-Only valid labels count as labels, each once: a system that writes garbage, or one label ten times,
-does not look diverse for it. What it wrote beside labels is counted by ``invalid_rate`` alone.
+A wrong answer is a wrong answer: what was written beside the labels of the closed set counts in all
+that compares an answer with the gold set (Jaccard, precision, F1, exact match), each different
+piece once. In all that describes which labels are used (diversity, entropy, coverage) only valid
+labels count, each once: a system that writes garbage, or one label ten times, does not look diverse
+for it.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
 from kunren.evaluation import counts
@@ -19,6 +24,7 @@ from kunren.evaluation.metric import (
     Metric,
     Space,
     Statistics,
+    answer_key,
     by_name,
     has_labels,
     has_text,
@@ -84,6 +90,45 @@ def label_counts(
     )
 
 
+def outside(item: Item, prediction: Prediction, space: Space) -> int:
+    """How many different pieces of an answer are no label of the closed set.
+
+    Punctuation beside other pieces is none; alone it is one. A gold label outside the closed set is
+    missed by every system, and costs no more where it is written.
+    """
+    pieces = {answer_key(said) for said in prediction.labels or () if space.find(said) == OUTSIDE}
+    pieces |= {answer_key(piece) for piece in prediction.invalid}
+    pieces -= {answer_key(label) for label in item.labels}
+    worded = sum(not all(unicodedata.category(c)[0] in "PZC" for c in one) for one in pieces)
+    return worded if worded or answered(prediction, space) else len(pieces)
+
+
+def answer_counts(
+    items: Sequence[Item], predictions: Sequence[Prediction], space: Space
+) -> Statistics:
+    """The same as ``label_counts``, with what is no label as one more label, which is never gold.
+
+    As often as the answer holds different pieces of that kind.
+    """
+    counted = label_counts(items, predictions, space)
+    beside = scipy.sparse.csr_array(
+        np.array(
+            [[outside(i, p, space)] for i, p in zip(items, predictions, strict=True)],
+            dtype=np.float64,
+        ).reshape(-1, 1)
+    )
+    never = scipy.sparse.csr_array(beside.shape)
+    labels = len(space.names)
+    hit, said, gold = (counted[:, n * labels : (n + 1) * labels] for n in range(3))
+    return scipy.sparse.hstack([hit, never, said, beside, gold, never], format="csr")
+
+
+def _outside_any(items: Sequence[Item], predictions: Sequence[Prediction], space: Space) -> Floats:
+    pairs = zip(items, predictions, strict=True)
+    found = np.array([[float(outside(i, p, space) > 0)] for i, p in pairs]).reshape(-1, 1)
+    return np.hstack([found, np.ones_like(found)])
+
+
 def _reads_diversity(item: Item, prediction: Prediction, space: Space) -> bool:
     """Whether there are labels, and it is known which ones are the most frequent."""
     return bool(space.frequent) and has_labels(item, prediction, space)
@@ -96,39 +141,40 @@ def _invalid(_: Sequence[Item], predictions: Sequence[Prediction], __: Space) ->
     ).reshape(-1, 2)
 
 
-_ROWS = ("mean-of-items", "both-empty:1", "one-empty:0")
+_ALL = ("outside-the-set:counted",)
+_ROWS = ("mean-of-items", "both-empty:1", "one-empty:0", *_ALL)
 _VALID = ("labels:valid-only",)
 _DIVERSITY = ("outside:5-most-frequent-unfiltered", "repeated:once-an-answer", *_VALID)
 _MACRO = ("absent-from-gold:left-out", *_VALID)
 
 METRICS = by_name(
     Metric(
-        "jaccard", "share", "higher", "bounded", _ROWS, has_labels, label_counts, ratio,
-        perfect=1.0, derive=_each(_jaccard),
+        "jaccard", "share", "higher", "bounded", _ROWS, has_labels, answer_counts, ratio,
+        perfect=1.0, derive=_each(_jaccard), version=2,
     ),
     Metric(
-        "precision", "share", "higher", "bounded", _ROWS, has_labels, label_counts, ratio,
-        perfect=1.0, derive=_each(_precision),
+        "precision", "share", "higher", "bounded", _ROWS, has_labels, answer_counts, ratio,
+        perfect=1.0, derive=_each(_precision), version=2,
     ),
     Metric(
-        "recall", "share", "higher", "bounded", _ROWS, has_labels, label_counts, ratio,
-        perfect=1.0, derive=_each(_recall),
+        "recall", "share", "higher", "bounded", _ROWS, has_labels, answer_counts, ratio,
+        perfect=1.0, derive=_each(_recall), version=2,
     ),
     Metric(
-        "f1", "share", "higher", "bounded", _ROWS, has_labels, label_counts, ratio,
-        perfect=1.0, derive=_each(_f1),
+        "f1", "share", "higher", "bounded", _ROWS, has_labels, answer_counts, ratio,
+        perfect=1.0, derive=_each(_f1), version=2,
     ),
     Metric(
-        "micro_f1", "share", "higher", "corpus", _VALID, has_labels, label_counts, counts.micro_f1,
-        perfect=1.0,
+        "micro_f1", "share", "higher", "corpus", _ALL, has_labels, answer_counts, counts.micro_f1,
+        perfect=1.0, version=2,
     ),
     Metric(
         "macro_f1", "share", "higher", "corpus", _MACRO, has_labels, label_counts, counts.macro_f1,
         perfect=1.0,
     ),
     Metric(
-        "exact_match", "share", "higher", "hit", _VALID, has_labels, label_counts, ratio,
-        perfect=1.0, derive=_each(_exact),
+        "exact_match", "share", "higher", "hit", _ALL, has_labels, answer_counts, ratio,
+        perfect=1.0, derive=_each(_exact), version=2,
     ),
     Metric(
         "diversity", "share", "higher", "corpus", _DIVERSITY, _reads_diversity, label_counts,
@@ -151,8 +197,12 @@ METRICS = by_name(
         label_counts, counts.entropy,
     ),
     Metric(
-        "length_error", "count", None, "free", ("predicted-minus-gold", *_VALID), has_labels,
-        label_counts, ratio, perfect=0.0, derive=_each(_length_error),
+        "length_error", "count", None, "free", ("predicted-minus-gold", *_ALL), has_labels,
+        answer_counts, ratio, perfect=0.0, derive=_each(_length_error), version=2,
+    ),
+    Metric(
+        "outside_rate", "share", "lower", "corpus", ("of:items",), has_labels, _outside_any, ratio,
+        perfect=0.0,
     ),
     Metric(
         "invalid_rate", "share", "lower", "corpus", ("of:generated-pieces",), has_text, _invalid,
@@ -164,7 +214,7 @@ KIND = Kind(
     metrics=METRICS,
     primary="jaccard",
     right="exact_match",
-    headline=("jaccard", "micro_f1", "exact_match", "diversity", "top1_share"),
+    headline=("jaccard", "micro_f1", "exact_match", "outside_rate", "diversity", "top1_share"),
     compared=("jaccard", "micro_f1", "macro_f1"),
     validation=("jaccard", "micro_f1", "macro_f1", "exact_match", "top1_share"),
 )

@@ -120,6 +120,8 @@ class Tag:
                 invalid.append(piece)
             else:
                 known[label] = None
+        if not pieces and not is_blank(generated) and written_list(generated) is None:
+            invalid = [generated.strip()]  # separators alone are no empty set
         return Parsed(tuple(known), tuple(invalid))
 
     def default_system(self, labels: Sequence[str]) -> str:
