@@ -110,8 +110,11 @@ def write_predictions(path: Path, rows: Sequence[Predicted]) -> None:
 
 
 def as_json(row: Predicted) -> dict[str, Any]:
-    """One row as plain JSON."""
+    """One row as plain JSON; ``ended`` where it is known."""
     said = {system: {"label": a.label} | asdict(a) for system, a in row.systems.items()}
+    for one in said.values():
+        if one["ended"] is None:
+            del one["ended"]
     return asdict(row) | {"systems": said}
 
 
