@@ -76,8 +76,8 @@ def loss_scaling(course: Course, *, factor: float = FACTOR, steady: float = STEA
 
     What it sees:
         A training loss that is k times (or one k-th of) the evaluation loss from the start to the
-        end; from four times on by any k, if it is the same each time. Without evaluations: one that stays above ln(vocabulary), which guessing gives (12.5
-        where the vocabulary is not known).
+        end; from four times on by any k, if it is the same each time. Without evaluations: one that
+        stays above ln(vocabulary), which guessing gives (12.5 where the vocabulary is not known).
 
     Why it matters:
         Where accumulated losses are not divided, or divided twice (transformers 4.46 to 4.48 had
