@@ -7,7 +7,7 @@ cut from the same rendering, so that what is trained is what is asked later, tok
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -22,7 +22,7 @@ from kunren.models.label_trie import Forest, label_forest
 from kunren.models.meter import count
 from kunren.models.writing import Writer
 from kunren.progress import Task
-from kunren.types import AnyExample, Example, Item, Message, Prediction, Row
+from kunren.types import AnyExample, Example, Item, Message, Prediction, Row, Written
 
 if TYPE_CHECKING:
     import torch
@@ -352,8 +352,8 @@ class Causal:
         batch_size: int,
         task: Task,
         decoding: Decoding | None = None,
-    ) -> list[str]:
-        """Free answers, one an item, without special tokens and outer white space; None: greedy.
+    ) -> list[Written]:
+        """Free answers, one an item; ``decoding`` None: greedy.
 
         Of an item that thinks, what is written after its reasoning; all of it, where the reasoning
         does not end. ``task`` advances by one an item.
@@ -365,14 +365,14 @@ class Causal:
         if not end:
             return said
         return [
-            text.rpartition(end)[2].strip() if item.thinks else text
-            for item, text in zip(items, said, strict=True)
+            replace(one, text=one.text.rpartition(end)[2].strip()) if item.thinks else one
+            for item, one in zip(items, said, strict=True)
         ]
 
     def stream(
         self, context: Sequence[Message], max_new_tokens: int, **sampling: Any
-    ) -> Iterator[str]:
-        """The answer to a conversation, piece by piece as it is written."""
+    ) -> Generator[str, None, bool]:
+        """The answer to a conversation, piece by piece; returns whether the model ended it."""
         return self._writer.stream(self.prompt(context), max_new_tokens, **sampling)
 
     @cached_property

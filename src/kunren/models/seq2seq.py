@@ -10,7 +10,7 @@ text, and the decoder writes the answer and the token that ends it. The text is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,7 +26,7 @@ from kunren.models.label_trie import Forest, label_forest
 from kunren.models.meter import count
 from kunren.models.writing import Writer
 from kunren.progress import Task
-from kunren.types import AnyExample, Item, Message, PairExample, Prediction, Row
+from kunren.types import AnyExample, Item, Message, PairExample, Prediction, Row, Written
 
 if TYPE_CHECKING:
     import torch
@@ -247,8 +247,8 @@ class Seq2Seq:
         batch_size: int,
         task: Task,
         decoding: Decoding | None = None,
-    ) -> list[str]:
-        """Free answers, one an item, without special tokens and outer white space; None: greedy.
+    ) -> list[Written]:
+        """Free answers, one an item; ``decoding`` None: greedy.
 
         ``task`` advances by one an item.
         """
@@ -257,8 +257,8 @@ class Seq2Seq:
 
     def stream(
         self, context: Sequence[Message], max_new_tokens: int, **sampling: Any
-    ) -> Iterator[str]:
-        """The answer to a conversation, piece by piece as it is written."""
+    ) -> Generator[str, None, bool]:
+        """The answer to a conversation, piece by piece; returns whether the model ended it."""
         (prompt,) = self.prompts([Item("", "", tuple(context), "")])
         return self._writer.stream(prompt, max_new_tokens, **sampling)
 
