@@ -105,7 +105,10 @@ def test_a_dominating_label_and_an_endless_warm_up_are_mended_without_help(tmp_p
     assert gains[0] > gains[1]
     said = (result.folder / "summary.md").read_text("utf-8")
     assert "| 1 → 2 | task.labels.ban | [] | [✨] | validation-collapse: " in said
-    assert "| 1 → 2 | train.warmup | 5000 | 0.1 | validation-collapse: " in said
+    (warmup,) = [line for line in said.splitlines() if "| train.warmup | 5000 | 0.1 |" in line]
+    assert warmup.startswith("| 1 → 2 |")
+    assert "long-warmup: " in warmup
+    assert "validation-collapse: " in warmup
 
 
 def test_only_the_attempt_that_is_kept_is_scored_on_the_test_rows(
@@ -248,6 +251,41 @@ def attempt(**changes: Any) -> Attempt:
         "epoch": 3,
     }  # fmt: skip
     return Attempt(**(usual | changes))
+
+
+def told(**changes: Any) -> repair.Story:
+    return repair.Story("c.yaml", ["train.seed=1"], 3, **changes)
+
+
+def change(key: str, new: object) -> dict[str, Any]:
+    return {"key": key, "old": None, "new": new, "slugs": ("a",), "why": ("b",)}
+
+
+def test_a_cure_that_does_not_help_is_taken_back_and_the_next_is_tried() -> None:
+    untried = [[change("train.epochs", 9)], [change("train.learning_rate", 0.1)]]
+    story_ = told(attempts=[attempt()], best_so_far=0, untried=untried)
+    assert not repair._is_better(story_, attempt(value=0.2))
+    assert not repair._is_better(story_, attempt())  # the fewer changes of equals
+    assert repair._is_better(story_, attempt(value=0.4))
+    first = repair._next(story_)
+    assert first.overrides == ["train.epochs=9"]
+    story_.tried.append(first.overrides)
+    assert repair._next(story_).overrides == ["train.learning_rate=0.1"]
+    assert not repair._next(story_).changes
+    assert repair._ended(story_, repair.Merged()) == "no-better"
+
+
+def test_no_cure_is_tried_twice() -> None:
+    again = [[change("train.epochs", 9)], [change("train.epochs", 6)]]
+    story_ = told(attempts=[attempt()], best_so_far=0, untried=again, tried=[["train.epochs=9"]])
+    assert repair._next(story_).overrides == ["train.epochs=6"]
+
+
+def test_any_attempt_is_better_than_one_that_was_stopped() -> None:
+    stopped = attempt(error="止まった", value=None)
+    story_ = told(attempts=[stopped], best_so_far=0)
+    assert repair._is_better(story_, attempt(value=0.01))
+    assert repair._is_better(story_, stopped)  # what stopped the first may be mended by now
 
 
 def test_an_attempt_stands_by_what_it_is_above_the_best_constant_answer() -> None:

@@ -38,6 +38,7 @@ class Attempt:
         findings: what was found without looking at the test rows.
         changes: what was then changed of the config; empty for the last.
         refused: patches that were not applied.
+        onto: number of the attempt, from 0, whose config they then changed: the best so far.
     """
 
     run: str | None
@@ -51,6 +52,7 @@ class Attempt:
     findings: Sequence[Mapping[str, Any]] = ()
     changes: Sequence[Mapping[str, Any]] = ()
     refused: Sequence[Mapping[str, Any]] = ()
+    onto: int | None = None
 
     @property
     def useless(self) -> bool:

@@ -3,6 +3,10 @@
 An attempt is a run folder in which training is done and no test row has been answered. What is
 mended, when it ends and which attempt is kept rests on training and validation rows alone; only
 the attempt that is kept is scored on the test rows, as any interrupted run that is resumed.
+
+Cures are tried one at a time, the likeliest first (``doctor.cures``). One that helps on the
+validation rows is kept, and what its training then shows is mended next; after one that does not,
+the next is tried on the best attempt so far. None is tried twice.
 """
 
 from __future__ import annotations
@@ -17,7 +21,8 @@ from typing import Any
 from kunren import check, experiment
 from kunren.attempt import Attempt, Looked, look, refused
 from kunren.config.load import load
-from kunren.doctor.fixes import GRAVE, MEASURING, PROTECTED, Merged, Refused, checked, merge, shown
+from kunren.doctor.cures import cures
+from kunren.doctor.fixes import GRAVE, MEASURING, PROTECTED, Change, Merged, Refused, checked, shown
 from kunren.doctor.table import BY_SLUG
 from kunren.errors import InputError, Problem, TrainingStopped
 from kunren.experiment import Result
@@ -33,6 +38,9 @@ MAX_FIXES = 3
 
 _COLLAPSE = "validation-collapse"
 
+_KNOWN = frozenset(rule.slug for rule in check.RULES)
+"""Rules that look before training."""
+
 
 @dataclass
 class Story:
@@ -40,11 +48,15 @@ class Story:
 
     Attributes:
         config: the YAML, relative to the run folder.
-        overrides: of its keys, those that mend it last.
+        overrides: of its keys, as the latest attempt has them.
         max_fixes: how many times the config may be changed.
         attempts: in their order.
         chosen: number of the attempt that is scored, from 0; None: not decided.
         ended: why there is no further attempt: the reason's name in ``repair.toml``.
+        kept: of its keys, as the best attempt so far has them.
+        best_so_far: number of that attempt, from 0; None: there is none yet.
+        untried: what is left to try on it, the likeliest first: changes as dicts.
+        tried: every set of changes that was tried, on whichever attempt.
     """
 
     config: str
@@ -53,6 +65,10 @@ class Story:
     attempts: list[Attempt] = field(default_factory=list)
     chosen: int | None = None
     ended: str | None = None
+    kept: list[str] = field(default_factory=list)
+    best_so_far: int | None = None
+    untried: list[list[dict[str, Any]]] = field(default_factory=list)
+    tried: list[list[str]] = field(default_factory=list)
 
     @property
     def best(self) -> int:
@@ -149,12 +165,19 @@ def _go_on(
                         message=finding["message"],
                     )
                 )
-        merged = _mend(config, story.overrides, looked)
-        story.ended = _ended(story, attempt, merged)
+        if _is_better(story, attempt):
+            story.kept, story.best_so_far = list(story.overrides), len(story.attempts)
+            found = _mend(config, story.kept, looked)
+            attempt = replace(attempt, refused=_refused(found))
+            story.untried = [[asdict(change) for change in one.changes] for one in found]
+        merged = _next(story)
+        story.ended = _ended(story, merged)
         if story.ended is None:
-            story.overrides += merged.overrides
-            _tell(merged, progress)
-        story.attempts.append(_with(attempt, merged, last=story.ended is not None))
+            story.overrides = [*story.kept, *merged.overrides]
+            story.tried.append(merged.overrides)
+            _tell(story, merged, progress)
+            attempt = replace(attempt, changes=tuple(asdict(change) for change in merged.changes))
+        story.attempts.append(replace(attempt, onto=story.best_so_far))
         if attempt.run is not None:
             files.write_text(output / attempt.run / NAME, story.written())
         if story.ended is not None:
@@ -186,8 +209,8 @@ def _plan(config: Path, overrides: Sequence[str]) -> Plan:
     return plan
 
 
-def _mend(config: Path, overrides: Sequence[str], looked: Looked) -> Merged:
-    """What the findings ask to be changed, as far as attempts stay comparable.
+def _mend(config: Path, overrides: Sequence[str], looked: Looked) -> list[Merged]:
+    """What is worth trying, the likeliest first, as far as attempts stay comparable.
 
     What only looks wrong in the data or the config is left as it is where training went well.
     """
@@ -201,15 +224,15 @@ def _mend(config: Path, overrides: Sequence[str], looked: Looked) -> Merged:
         protected |= {"task.labels": "scope"}
     well = attempt.error is None and not useless
     harmless = [f for f in looked.findings if well and _suspected(f)]
-    merged = merge(
-        [f for f in looked.findings if f not in harmless], looked.config, GRAVE, protected
-    )
-    left = (
+    asked = [f for f in looked.findings if f not in harmless]
+    found = cures(asked, looked.config, _KNOWN, GRAVE, protected) or [Merged()]
+    left = tuple(
         Refused(f["slug"], key, value, text("fix.refused-harmless"))
         for f in harmless
         for key, value in ((f["fix"] or {}).get("set") or {}).items()
     )
-    return checked(config, replace(merged, refused=(*merged.refused, *left)), overrides)
+    found[0] = replace(found[0], refused=(*found[0].refused, *left))
+    return [checked(config, one, overrides) for one in found]
 
 
 def _suspected(finding: Mapping[str, Any]) -> bool:
@@ -217,25 +240,43 @@ def _suspected(finding: Mapping[str, Any]) -> bool:
     return finding["severity"] != "critical" and BY_SLUG[finding["slug"]] in check.RULES
 
 
-def _ended(story: Story, attempt: Attempt, merged: Merged) -> str | None:
-    """Why no further attempt follows this one; None: one does."""
-    before = [earlier.standing for earlier in story.attempts if earlier.error is None]
-    if attempt.error is None and before and attempt.standing <= max(before):
-        return "no-better"
+def _is_better(story: Story, attempt: Attempt) -> bool:
+    """Whether an attempt is the one to go on from: the first, or better than all before."""
+    if story.best_so_far is None:
+        return True
+    best = story.attempts[story.best_so_far]
+    # Of attempts that were stopped the latest knows most: what stopped the first may be mended.
+    return attempt.standing > best.standing or best.error is not None
+
+
+def _next(story: Story) -> Merged:
+    """The likeliest cure of the best attempt that was not tried yet; without changes: none."""
+    while story.untried:
+        changes = story.untried.pop(0)
+        merged = Merged(tuple(Change(**change) for change in changes))
+        if merged.changes and merged.overrides not in story.tried:
+            return merged
+    return Merged()
+
+
+def _ended(story: Story, merged: Merged) -> str | None:
+    """Why no further attempt follows; None: one does."""
     if not merged.changes:
-        return "nothing-left"
+        on_best = story.best_so_far == len(story.attempts)
+        return "nothing-left" if on_best else "no-better"
     if len(story.attempts) >= story.max_fixes:
         return "enough"
     return None
 
 
-def _with(attempt: Attempt, merged: Merged, *, last: bool) -> Attempt:
-    changes = () if last else tuple(asdict(change) for change in merged.changes)
-    refused = tuple(asdict(refused) for refused in merged.refused)
-    return replace(attempt, changes=changes, refused=refused)
+def _refused(found: Sequence[Merged]) -> tuple[dict[str, Any], ...]:
+    return tuple(asdict(one) for merged in found for one in merged.refused)
 
 
-def _tell(merged: Merged, progress: Progress) -> None:
+def _tell(story: Story, merged: Merged, progress: Progress) -> None:
+    if story.best_so_far != len(story.attempts):
+        assert story.best_so_far is not None  # noqa: S101  (an attempt was rejected for it)
+        progress.say(text("repair.rejected", number=story.best_so_far + 1))
     for change in merged.changes:
         said = {"key": change.key, "old": shown(change.old), "new": shown(change.new)}
         progress.say(text("repair.change", **said, slugs=", ".join(change.slugs)))

@@ -46,6 +46,7 @@ def table(facts: Facts) -> Table | None:
     columns = [
         text("repair.column-attempt"),
         text("repair.column-findings"),
+        text("repair.column-outcome"),
         text("repair.column-metric", metric=_metric(judged)),
         *([text("repair.column-beyond", metric=metric_name(primary))] if both else ()),
         text("repair.column-loss"),
@@ -55,6 +56,7 @@ def table(facts: Facts) -> Table | None:
         [
             f"{number} ★" if number - 1 == chosen else str(number),
             _found(attempt),
+            _outcome(attempts, number),
             _value(attempt),
             *([_gap(attempt["beyond"], primary)] if both else ()),
             decimal(attempt["loss"]),
@@ -63,7 +65,7 @@ def table(facts: Facts) -> Table | None:
         for number, attempt in enumerate(attempts, start=1)
     ]
     marked = frozenset(() if chosen is None else (chosen,))
-    return Table(columns, rows, "ll" + "r" * (len(columns) - 2), marked)
+    return Table(columns, rows, "lll" + "r" * (len(columns) - 3), marked)
 
 
 def changes(facts: Facts) -> Table | None:
@@ -71,7 +73,7 @@ def changes(facts: Facts) -> Table | None:
     attempts = (facts.repair or {}).get("attempts", ())
     rows = [
         [
-            f"{number} → {number + 1}",
+            f"{_onto(attempt, number)} → {number + 1}",
             change["key"],
             shown(change["old"]),
             shown(change["new"]),
@@ -83,6 +85,20 @@ def changes(facts: Facts) -> Table | None:
     names = ("attempt", "key", "old", "new", "why")
     columns = [text(f"repair.column-{name}") for name in names]
     return Table(columns, rows, "lllll") if rows else None
+
+
+def _onto(attempt: Mapping[str, Any], number: int) -> int:
+    """The number, from 1, of the attempt that a change was made on; in older records its own."""
+    onto = attempt.get("onto")
+    return number if onto is None else onto + 1
+
+
+def _outcome(attempts: Sequence[Mapping[str, Any]], number: int) -> str:
+    """What became of an attempt: whether the next was built on it."""
+    if number == 1:
+        return text("repair.outcome-first")
+    onto = attempts[number - 1].get("onto")
+    return text(f"repair.outcome-{'kept' if onto in (None, number - 1) else 'rejected'}")
 
 
 def _metric(name: str) -> str:
