@@ -22,7 +22,7 @@ from kunren import check, experiment
 from kunren.attempt import Attempt, Looked, look, refused
 from kunren.config.load import load
 from kunren.doctor.cures import cures
-from kunren.doctor.fixes import GRAVE, MEASURING, PROTECTED, Change, Merged, Refused, checked, shown
+from kunren.doctor.fixes import MEASURING, PROTECTED, Change, Merged, Refused, checked, shown
 from kunren.doctor.table import BY_SLUG
 from kunren.errors import InputError, Problem, TrainingStopped
 from kunren.experiment import Result
@@ -37,9 +37,6 @@ NAME = "repair.json"
 MAX_FIXES = 3
 
 _COLLAPSE = "validation-collapse"
-
-_KNOWN = frozenset(rule.slug for rule in check.RULES)
-"""Rules that look before training."""
 
 
 @dataclass
@@ -225,7 +222,7 @@ def _mend(config: Path, overrides: Sequence[str], looked: Looked) -> list[Merged
     well = attempt.error is None and not useless
     harmless = [f for f in looked.findings if well and _suspected(f)]
     asked = [f for f in looked.findings if f not in harmless]
-    found = cures(asked, looked.config, _KNOWN, GRAVE, protected) or [Merged()]
+    found = cures(asked, looked.config, protected=protected) or [Merged()]
     left = tuple(
         Refused(f["slug"], key, value, text("fix.refused-harmless"))
         for f in harmless

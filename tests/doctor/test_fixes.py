@@ -11,8 +11,8 @@ from tests.records import handmade
 
 from kunren.cli.fix import fix
 from kunren.config.load import load
-from kunren.doctor import fixes
-from kunren.doctor.fixes import MEASURING, PROTECTED, Merged, checked, fix_file, fix_run, merge
+from kunren.doctor.fixes import MEASURING, PROTECTED, Merged, checked, merge
+from kunren.doctor.mended import fix_file, fix_run
 from kunren.errors import InputError
 from kunren.tasks import make_task
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from kunren.cli.console import emit_json, show, table
-from kunren.doctor.fixes import Fixed, fix_run, shown
+from kunren.doctor.fixes import shown
+from kunren.doctor.mended import Fixed, fix_run
 from kunren.messages import text
 
 

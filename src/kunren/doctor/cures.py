@@ -21,6 +21,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from kunren.doctor.fixes import GRAVE, PROTECTED, Merged, at, merge
+from kunren.doctor.table import DATA, MODEL
+
+BEFORE = frozenset(rule.slug for rule in (*DATA, *MODEL))
+"""Slugs of the rules that look before training."""
 
 _BROKEN = ("non-finite", "zero-loss")
 _DIVERGED = ("loss-spikes", "divergence", "exploding")
@@ -31,7 +35,7 @@ _KNOWN, _SHORTER = 0, 6
 def cures(
     findings: Iterable[Mapping[str, Any]],
     config: Mapping[str, Any],
-    known: Collection[str],
+    known: Collection[str] = BEFORE,
     severities: Sequence[str] = GRAVE,
     protected: Mapping[str, str] = PROTECTED,
 ) -> list[Merged]:
@@ -83,7 +87,7 @@ def _patches(findings: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 def reconciled(
     findings: Iterable[Mapping[str, Any]],
     config: Mapping[str, Any],
-    known: Collection[str],
+    known: Collection[str] = BEFORE,
 ) -> tuple[Merged, list[Merged]]:
     """What to change now, and what to try afterwards if that does not help.
 
