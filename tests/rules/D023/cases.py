@@ -97,6 +97,18 @@ def quiet() -> list[Case]:
     days = [f"{day} 日以内です。「履歴」から行います。" for day in range(1, 21)]
     return [
         Case("all different", evidence(DIFFERENT)),
+        Case(
+            "thanks in every chat",
+            {
+                **evidence(DIFFERENT),
+                "items": free(
+                    [
+                        *((f"{thing}は？", f"{thing}です。") for thing in THINGS),
+                        *[("ありがとう", "どういたしまして。")] * 20,
+                    ]
+                ),
+            },
+        ),
         Case("answers that say no", evidence([*DIFFERENT, *NEGATIVE])),
         Case("a few refusals", evidence([*DIFFERENT, "分かりません。", "記載がありません。"])),
         Case("one pattern, other numbers", evidence(days)),
