@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -18,10 +18,11 @@ class Echo:
     def __init__(self) -> None:
         self.seen: list[tuple[Message, ...]] = []
 
-    def stream(self, context: Sequence[Message], _: int, **__: Any) -> Iterator[str]:
+    def stream(self, context: Sequence[Message], _: int, **__: Any) -> Generator[str, None, bool]:
         self.seen.append(tuple(context))
         yield str(len(context))
         yield "!"
+        return len(context) < 4
 
 
 def chat(history: History, system: str | None = None) -> tuple[Chat, Echo]:
@@ -48,6 +49,15 @@ def test_the_kept_exchanges_are_the_latest() -> None:
     for said in ("あ", "い", "う"):
         list(talk.reply(said, 10))
     assert [m.content for m in model.seen[-1]] == ["絵文字で", "い", "4!", "う"]
+
+
+def test_a_chat_tells_whether_its_last_answer_was_cut() -> None:
+    talk, _ = chat("all")
+    assert talk.ended is None
+    list(talk.reply("あ", 10))
+    assert talk.ended is True
+    list(talk.reply("い", 10))
+    assert talk.ended is False
 
 
 def test_an_answer_that_was_broken_off_is_not_remembered() -> None:

@@ -160,6 +160,19 @@ AnyExample = Example | PairExample | LabelExample
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """What a model wrote.
+
+    Attributes:
+        text: without special tokens and outer white space.
+        ended: whether it wrote the token that ends an answer; False: it was cut at the limit.
+    """
+
+    text: str
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """What one system said to one item.
 
@@ -174,6 +187,8 @@ class Prediction:
             ``classify`` and stand each for itself for ``tag``. Empty where the system gives none.
         generated: the free generation, stripped; None where none was asked for.
         invalid: of a generated set, the pieces that are no label of the closed set, in their order.
+        ended: whether the model ended ``generated`` itself; False: it was cut at the limit; None
+            where that is not known, or nothing was generated.
     """
 
     item_id: str
@@ -182,6 +197,7 @@ class Prediction:
     probabilities: tuple[float, ...] = field(default=(), repr=False)
     generated: str | None = None
     invalid: tuple[str, ...] = ()
+    ended: bool | None = None
 
     @property
     def label(self) -> str | None:

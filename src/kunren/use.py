@@ -230,7 +230,8 @@ def predict_stream(
 
     Yields:
         ``{"line", "id"?, "text", "label", "probability"}``, for sets ``"labels"`` in place of
-        ``"label"``, for free text ``"answer"`` alone; for what cannot be answered ``{"line",
+        ``"label"``, for free text ``"answer"`` and ``"ended"``
+        (false: it was cut at the limit); for what cannot be answered ``{"line",
         "id"?, "error", "code"}``: why, in the user's language, and the name of the reason.
     """
     step = 4 * batch_size
@@ -277,7 +278,7 @@ def _told(answers: Answers, prediction: Prediction) -> dict[str, object]:
         case "set":
             return {"labels": list(prediction.labels or ()), "probability": prediction.probability}
         case "text":
-            return {"answer": prediction.generated}
+            return {"answer": prediction.generated, "ended": prediction.ended}
 
 
 class Chat:
@@ -288,6 +289,9 @@ class Chat:
         self.system = predictor.system if system is None else system
         self._history = history
         self._past: list[tuple[Message, Message]] = []
+        self.ended: bool | None = None
+        """Whether the model ended its last answer; False: it was cut at the limit; None: not
+        known yet."""
 
     def context(self, said: str) -> tuple[Message, ...]:
         """What the model is given when the user says ``said``."""
@@ -304,6 +308,7 @@ class Chat:
         A model with a classification head answers with its labels.
         """
         whole = ""
+        self.ended = None
         for piece in self._pieces(self.context(said), max_new_tokens, **sampling):
             whole += piece
             yield piece
@@ -317,6 +322,7 @@ class Chat:
     ) -> Iterator[str]:
         model = self._predictor.model
         if model.generates:
-            return model.stream(context, max_new_tokens, **sampling)
-        labels = self._predictor.predict([context])[0].labels or ()
-        return iter([" ".join(labels)])
+            self.ended = yield from model.stream(context, max_new_tokens, **sampling)
+        else:
+            yield " ".join(self._predictor.predict([context])[0].labels or ())
+            self.ended = True

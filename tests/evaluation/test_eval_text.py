@@ -73,6 +73,17 @@ def test_length_and_empty_answers() -> None:
     assert scores["chrf"]["value"] is not None
 
 
+def test_answers_cut_at_the_limit_are_counted_where_a_model_wrote() -> None:
+    items = [item(n, "はい。") for n in range(4)]
+    ends = [True, False, False, None]
+    said = [
+        Prediction(i.id, None, generated="は", ended=e) for i, e in zip(items, ends, strict=True)
+    ]
+    found = evaluate(items, (), {"tuned": said}, EvaluateConfig(bootstrap=100), "text")
+    cut = found["systems"]["tuned"]["cut_rate"]
+    assert (cut["value"], cut["n_scored"]) == (pytest.approx(2 / 3), 3)
+
+
 def test_no_answer_is_unscored_not_zero() -> None:
     scores = scored(["あ", "い"], ["あ", None])
     for name in ("chrf", "char_f1", "exact_match", "length_ratio", "empty_rate"):

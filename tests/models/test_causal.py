@@ -220,7 +220,33 @@ def test_a_stream_is_the_whole_answer(family: Causal) -> None:
     asked = item(1, "いい天気")
     with Silent().stage("", None) as task:
         (whole,) = family.generate([asked], 8, 1, task)
-    assert "".join(family.stream(asked.context, 8, do_sample=False)).strip() == whole
+    assert "".join(family.stream(asked.context, 8, do_sample=False)).strip() == whole.text
+
+
+def test_what_is_written_tells_whether_the_model_ended_it(family: Causal) -> None:
+    asked = item(1, "いい天気")
+    stops = Causal(family.loaded)
+    stops.__dict__["end_tokens"] = [_next_token(family, family.prompt(asked.context))]
+    with Silent().stage("", None) as task:
+        said = [one.generate([asked], 8, 1, task)[0].ended for one in (family, stops)]
+    assert said == [False, True]
+    streams = [one.stream(asked.context, 8, do_sample=False) for one in (family, stops)]
+    assert [_value(stream) for stream in streams] == [False, True]
+
+
+def _next_token(family: Causal, prompt: list[int]) -> int:
+    with torch.inference_mode():
+        logits = family.loaded.model(input_ids=torch.tensor([prompt])).logits
+    return int(logits[0, -1].argmax())
+
+
+def _value(stream: Any) -> bool:
+    """What a generator returns."""
+    while True:
+        try:
+            next(stream)
+        except StopIteration as end:
+            return bool(end.value)
 
 
 def test_a_stream_that_is_left_ends_its_thread(family: Causal) -> None:
@@ -236,7 +262,7 @@ def test_a_stream_that_is_left_ends_its_thread(family: Causal) -> None:
 def write(family: Causal, decoding: Decoding | None, batch_size: int = 2) -> list[str]:
     items = [item(n, "いい天気" * n) for n in range(1, 5)]
     with Silent().stage("", None) as task:
-        return family.generate(items, 6, batch_size, task, decoding)
+        return [w.text for w in family.generate(items, 6, batch_size, task, decoding)]
 
 
 def test_sampling_depends_on_its_seed_alone_and_leaves_no_trace(family: Causal) -> None:

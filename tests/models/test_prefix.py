@@ -41,7 +41,7 @@ def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def written(family: Causal, items: list[Item], decoding: Decoding, batch: int = 3) -> list[str]:
     with Silent().stage("", None) as bar:
-        return family.generate(items, 12, batch, bar, decoding)
+        return [w.text for w in family.generate(items, 12, batch, bar, decoding)]
 
 
 def asked() -> list[Item]:

@@ -16,7 +16,7 @@ from kunren.models import family_class, scratch, seq2seq
 from kunren.models.load import Loaded, load
 from kunren.models.seq2seq import Seq2Seq, as_text
 from kunren.progress import Silent
-from kunren.types import Item, Message, PairExample
+from kunren.types import Item, Message, PairExample, Written
 
 TEXTS = (
     "今日はいい天気ですね。",
@@ -282,7 +282,7 @@ def write(
     family: Seq2Seq, decoding: Decoding | None = None, batch_size: int = 4, most: int = 6
 ) -> list[str]:
     with Silent().stage("", None) as task:
-        return family.generate(ITEMS, most, batch_size, task, decoding)
+        return [w.text for w in family.generate(ITEMS, most, batch_size, task, decoding)]
 
 
 def test_generation_is_the_same_in_a_batch_and_alone(family: Seq2Seq) -> None:
@@ -397,7 +397,10 @@ def test_training_makes_it_right(folder: Path) -> None:
     predictions = family.predict(items, LABELS, 2, _Counting())
     assert [p.label for p in predictions] == ["😀", "👨‍👩‍👧"]
     with Silent().stage("", None) as task:
-        assert family.generate(items, 30, 2, task) == ["😀", "👨‍👩‍👧"]
+        said = family.generate(items, 30, 2, task)
+        cut = family.generate(items, 1, 2, task)
+    assert said == [Written("😀", ended=True), Written("👨‍👩‍👧", ended=True)]
+    assert [one.ended for one in cut] == [False, False]
 
 
 def test_what_tools_gave_back_is_read_as_a_line_of_its_own() -> None:

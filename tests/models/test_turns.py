@@ -13,7 +13,7 @@ from kunren.models.chat_template import reads_reasoning, reads_tools, render
 from kunren.models.load import load
 from kunren.progress import Silent
 from kunren.tasks import make_task
-from kunren.types import Example, Item, Message, Row, Where
+from kunren.types import Example, Item, Message, Row, Where, Written
 
 QWEN = (
     "{%- set ns = namespace(last=-1) -%}"
@@ -151,10 +151,13 @@ def test_an_answer_is_what_comes_after_the_reasoning(
     loaded_qwen: Causal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = ["(あ\n日本\nい)\n\n😀", "(あ\n日本日本日本", "😢"]
-    monkeypatch.setattr("kunren.models.writing.Writer.write", lambda *_: said)
+    found = [Written(text, ended=n != 1) for n, text in enumerate(said)]
+    monkeypatch.setattr("kunren.models.writing.Writer.write", lambda *_: found)
     asked = [Item(str(n), str(n), (u("い"),), "", thinks=n < 2) for n in range(3)]
     with Silent().stage("", None) as bar:
-        assert loaded_qwen.generate(asked, 8, 4, bar) == ["😀", said[1], "😢"]
+        answers = loaded_qwen.generate(asked, 8, 4, bar)
+    assert [one.text for one in answers] == ["😀", said[1], "😢"]
+    assert [one.ended for one in answers] == [True, False, True]
 
 
 def test_a_task_of_labels_leaves_reasoning_out() -> None:

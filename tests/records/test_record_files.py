@@ -19,6 +19,15 @@ from kunren.tasks import Answers
 from kunren.types import Item, Message, Prediction
 
 
+def test_a_recorded_answer_says_whether_it_was_cut(tmp_path: Path) -> None:
+    said = predictions.Answer(generated="それは", ended=False)
+    row = predictions.Predicted("a", "a", "なぜですか。", "雨だからです。", (), {"tuned": said})
+    path = tmp_path / predictions.NAME
+    predictions.write_predictions(path, [row])
+    assert json.loads(path.read_text(encoding="utf-8"))["systems"]["tuned"]["ended"] is False
+    assert predictions.read_predictions(path) == [row]
+
+
 def test_predictions_round_trip(tmp_path: Path) -> None:
     asked = [Item("a#1", "a", (Message("user", "行\u2028分け\n😢"),), "😢", ("😢",))]
     said = {

@@ -91,13 +91,15 @@ def command(
             pieces = chat.reply(said, max_new_tokens, **sampling)
             if format_ == "json":
                 exchange = {"user": said, "assistant": "".join(pieces).strip()}
-                sys.stdout.write(json_text(exchange))
+                sys.stdout.write(json_text(exchange | {"ended": chat.ended}))
             else:
                 for piece in pieces:
                     sys.stdout.write(printable(piece))
                     sys.stdout.flush()
             sys.stdout.write("\n")
             sys.stdout.flush()
+            if chat.ended is False and format_ == "text":
+                say(text("cli.chat-cut", limit=max_new_tokens))
     except (KeyboardInterrupt, EOFError):
         if format_ == "text":
             sys.stdout.write("\n")

@@ -132,6 +132,14 @@ def _fact_contradicted(
     return scores([len(checked.contradicted) / checked.total for checked in found])
 
 
+def _knows_its_end(_: Item, prediction: Prediction, __: Space) -> bool:
+    return prediction.ended is not None
+
+
+def _cut(_: Sequence[Item], predictions: Sequence[Prediction], __: Space) -> Floats:
+    return scores([p.ended is False for p in predictions])
+
+
 def _has_letters(item: Item, prediction: Prediction, space: Space) -> bool:
     """Whether the answer has letters: an empty one is in no language."""
     return has_text(item, prediction, space) and script.has_letters(prediction.generated or "")
@@ -211,6 +219,9 @@ METRICS = by_name(
     Metric(
         # Without a best value for gold: a reference may itself be empty.
         "empty_rate", "share", "lower", "hit", (), has_text, _each(_empty), ratio
+    ),
+    Metric(
+        "cut_rate", "share", "lower", "hit", (), _knows_its_end, _cut, ratio, "no-ends"
     ),
     Metric(
         "not_japanese", "share", "lower", "bounded", script.SETTINGS, _has_letters, _not_japanese,

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from kunren.config.schema import Decoding
 from kunren.progress import Task
-from kunren.types import AnyExample, Item, Message, Prediction, Row
+from kunren.types import AnyExample, Item, Message, Prediction, Row, Written
 
 if TYPE_CHECKING:
     from kunren.models.load import Loaded
@@ -107,13 +107,13 @@ class Family(Protocol):
         batch_size: int,
         task: Task,
         decoding: Decoding | None = None,
-    ) -> list[str]:
-        """Free answers, one an item, stripped, without special tokens; None: greedy."""
+    ) -> list[Written]:
+        """Free answers, one an item; ``decoding`` None: greedy."""
 
     def stream(
         self, context: Sequence[Message], max_new_tokens: int, **sampling: Any
-    ) -> Iterator[str]:
-        """The answer to a conversation, piece by piece."""
+    ) -> Generator[str, None, bool]:
+        """The answer to a conversation, piece by piece; returns whether the model ended it."""
 
 
 def family_class(name: str) -> type[Family]:

@@ -12,7 +12,7 @@ from kunren.config.schema import Decoding
 from kunren.models import Family
 from kunren.progress import Task as Bar
 from kunren.tasks import Answers, Task
-from kunren.types import Item, Prediction
+from kunren.types import Item, Prediction, Written
 
 _THRESHOLDS = np.arange(0.02, 0.96, 0.01)
 
@@ -62,7 +62,9 @@ def answer(
     if not (options.generate and family.generates):
         return chosen
     said = _generate(family, items, options, bar)
-    return [replace(p, generated=text) for p, text in zip(chosen, said, strict=True)]
+    return [
+        replace(p, generated=one.text, ended=one.ended) for p, one in zip(chosen, said, strict=True)
+    ]
 
 
 def writes(family: Family, answers: Answers) -> bool:
@@ -80,15 +82,18 @@ def _written(
 ) -> list[Prediction]:
     said = _generate(family, items, options, bar)
     if task.answers == "text":
-        return [Prediction(i.id, None, generated=s) for i, s in zip(items, said, strict=True)]
-    read = [task.parse(s, labels) for s in said]
+        return [
+            Prediction(item.id, None, generated=one.text, ended=one.ended)
+            for item, one in zip(items, said, strict=True)
+        ]
+    read = [task.parse(one.text, labels) for one in said]
     return [
-        Prediction(item.id, parsed.labels, generated=s, invalid=parsed.invalid)
-        for item, s, parsed in zip(items, said, read, strict=True)
+        Prediction(item.id, p.labels, generated=one.text, invalid=p.invalid, ended=one.ended)
+        for item, one, p in zip(items, said, read, strict=True)
     ]
 
 
-def _generate(family: Family, items: Sequence[Item], options: Options, bar: Bar) -> list[str]:
+def _generate(family: Family, items: Sequence[Item], options: Options, bar: Bar) -> list[Written]:
     return family.generate(items, options.max_new_tokens, options.batch_size, bar, options.decoding)
 
 

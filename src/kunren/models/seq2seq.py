@@ -10,7 +10,7 @@ text, and the decoder writes the answer and the token that ends it. The text is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,13 +20,13 @@ import numpy as np
 
 from kunren.config.schema import Decoding
 from kunren.errors import InputError, Problem
-from kunren.models import Weight
+from kunren.models import Weight, typed_tokens
 from kunren.models.choice import most_probable
 from kunren.models.label_trie import Forest, label_forest
 from kunren.models.meter import count
 from kunren.models.writing import Writer
 from kunren.progress import Task
-from kunren.types import AnyExample, Item, Message, PairExample, Prediction, Row
+from kunren.types import AnyExample, Item, Message, PairExample, Prediction, Row, Written
 
 if TYPE_CHECKING:
     import torch
@@ -124,17 +124,16 @@ class Seq2Seq:
         """What the encoder reads of each item, ended as the tokenizer ends its inputs."""
         if not items:
             return []
-        texts = [as_text(item.context) for item in items]
-        ids: list[list[int]] = self.tokenizer(texts, verbose=False)["input_ids"]
-        return ids
+        texts = [typed_tokens.as_text(self.tokenizer, as_text(item.context)) for item in items]
+        return typed_tokens.encode(self.tokenizer, texts, verbose=False)
 
     def targets(self, answers: Sequence[str]) -> list[list[int]]:
         """What the decoder is to write for each answer, with the token that ends it."""
         if not answers:
             return []
         end = self.end_token
-        texts = [answer.strip() for answer in answers]
-        tokenized = self.tokenizer(text_target=texts, verbose=False)["input_ids"]
+        texts = [typed_tokens.as_text(self.tokenizer, answer.strip()) for answer in answers]
+        tokenized = typed_tokens.encode(self.tokenizer, texts, text_target=True, verbose=False)
         # Some tokenizers end a target with a language after the end, and some with nothing.
         return [[*(ids[: ids.index(end)] if end in ids else ids), end] for ids in tokenized]
 
@@ -247,8 +246,8 @@ class Seq2Seq:
         batch_size: int,
         task: Task,
         decoding: Decoding | None = None,
-    ) -> list[str]:
-        """Free answers, one an item, without special tokens and outer white space; None: greedy.
+    ) -> list[Written]:
+        """Free answers, one an item; ``decoding`` None: greedy.
 
         ``task`` advances by one an item.
         """
@@ -257,8 +256,8 @@ class Seq2Seq:
 
     def stream(
         self, context: Sequence[Message], max_new_tokens: int, **sampling: Any
-    ) -> Iterator[str]:
-        """The answer to a conversation, piece by piece as it is written."""
+    ) -> Generator[str, None, bool]:
+        """The answer to a conversation, piece by piece; returns whether the model ended it."""
         (prompt,) = self.prompts([Item("", "", tuple(context), "")])
         return self._writer.stream(prompt, max_new_tokens, **sampling)
 

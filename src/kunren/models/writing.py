@@ -6,7 +6,7 @@ prompts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from kunren.models.meter import count
 from kunren.models.prefix import Prefix, read_prefix
 from kunren.models.quiet import quiet
 from kunren.progress import Task
+from kunren.types import Written
 
 if TYPE_CHECKING:
     import torch
@@ -61,8 +62,8 @@ class Writer:
         batch_size: int,
         task: Task,
         decoding: Decoding | None = None,
-    ) -> list[str]:
-        """One answer a prompt, without special tokens and outer white space.
+    ) -> list[Written]:
+        """One answer a prompt.
 
         Prompts of like length share a batch; what all begin with, if it is long, is read once for
         all batches. Sampling draws from ``decoding.seed``, whatever was
@@ -70,7 +71,7 @@ class Writer:
         ``task`` advances by one an answer.
         """
         how = decoding or Decoding()
-        answers = [""] * len(prompts)
+        answers = [Written("", ended=False)] * len(prompts)
         by_length = sorted(range(len(prompts)), key=lambda n: len(prompts[n]))
         with quiet(), self._drawing_from(how.seed):
             prefix = self._prefix(prompts)
@@ -91,15 +92,21 @@ class Writer:
                 )
                 count(read=sum(len(prompts[n]) - known for n in batch))
                 for n, tokens in zip(batch, out, strict=True):
-                    count(written=self._written(tokens[begin:].tolist()))
-                    answers[n] = self._decode(tokens[begin:]).strip()
+                    length, ended = self._length(tokens[begin:].tolist())
+                    count(written=length)
+                    answers[n] = Written(self._decode(tokens[begin:]).strip(), ended)
                 task.advance(len(batch))
         return answers
 
-    def stream(self, prompt: Sequence[int], max_new_tokens: int, **sampling: Any) -> Iterator[str]:
+    def stream(
+        self, prompt: Sequence[int], max_new_tokens: int, **sampling: Any
+    ) -> Generator[str, None, bool]:
         """The answer to one prompt, piece by piece as it is written: greedy or sampled, no beams.
 
         The model writes in a thread of its own, which ends with the iterator.
+
+        Returns:
+            Whether the model ended the answer itself; False: it was cut at the limit.
         """
         from threading import Event, Thread
 
@@ -120,10 +127,11 @@ class Writer:
                 return torch.full((len(input_ids),), left.is_set(), device=input_ids.device)
 
         failed: list[BaseException] = []
+        made: list[torch.Tensor] = []
 
         def write() -> None:
             try:
-                self.loaded.model.generate(
+                (out,) = self.loaded.model.generate(
                     input_ids=ids,
                     attention_mask=mask,
                     streamer=streamer,
@@ -133,6 +141,7 @@ class Writer:
                     stopping_criteria=[_Left()],
                     **{**_NEUTRAL, "num_beams": 1, **sampling},
                 )
+                made.append(out)
             except BaseException as error:
                 failed.append(error)
                 streamer.end()  # type: ignore[no-untyped-call]
@@ -146,6 +155,8 @@ class Writer:
             thread.join()
         if failed:
             raise failed[0]
+        begin = 1 if self.encoder_decoder else ids.shape[1]
+        return self._length(made[0][begin:].tolist())[1]
 
     def padded(self, prompts: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
         """Ids and attention mask of prompts of any lengths, on the device: [rows, longest]."""
@@ -171,10 +182,14 @@ class Writer:
         shared = prompts[0][: common_prefix(prompts)]
         return read_prefix(self.loaded.model, shared, self.loaded.device)
 
-    def _written(self, tokens: Sequence[int]) -> int:
-        """How many tokens an answer has up to the one that ended it; the rest fills up."""
+    def _length(self, tokens: Sequence[int]) -> tuple[int, bool]:
+        """How many tokens an answer has up to the one that ended it, and whether one did.
+
+        The rest fills up.
+        """
         ends = (n for n, token in enumerate(tokens, start=1) if token in self.ends)
-        return next(ends, len(tokens))
+        found = next(ends, None)
+        return (len(tokens), False) if found is None else (found, True)
 
     def _decode(self, tokens: torch.Tensor) -> str:
         tokenizer: Any = self.loaded.tokenizer

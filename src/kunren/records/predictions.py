@@ -23,6 +23,8 @@ class Answer:
         probability: of the first label.
         generated: the free generation.
         invalid: pieces of a generated set that are no label.
+        ended: whether the model ended ``generated`` itself; False: it was cut at the limit; None:
+            not known.
         correct: whether it is right (a set: all of it); None where it cannot be said.
         score: the item's value of the primary metric: 1 or 0, Jaccard, or chrF; None likewise.
     """
@@ -33,6 +35,7 @@ class Answer:
     invalid: tuple[str, ...] = ()
     correct: bool | None = None
     score: float | None = None
+    ended: bool | None = None
 
     @property
     def label(self) -> str | None:
@@ -95,6 +98,7 @@ def _judged(
             invalid=p.invalid,
             correct=judged[p.item_id].correct,
             score=judged[p.item_id].score,
+            ended=p.ended,
         )
         for p in said
     }
@@ -106,8 +110,11 @@ def write_predictions(path: Path, rows: Sequence[Predicted]) -> None:
 
 
 def as_json(row: Predicted) -> dict[str, Any]:
-    """One row as plain JSON."""
+    """One row as plain JSON; ``ended`` where it is known."""
     said = {system: {"label": a.label} | asdict(a) for system, a in row.systems.items()}
+    for one in said.values():
+        if one["ended"] is None:
+            del one["ended"]
     return asdict(row) | {"systems": said}
 
 
@@ -137,6 +144,7 @@ def _answer(said: Mapping[str, Any]) -> Answer:
         invalid=tuple(said.get("invalid", ())),
         correct=correct,
         score=said.get("score", None if correct is None else float(correct)),
+        ended=said.get("ended"),
     )
 
 
@@ -162,6 +170,7 @@ def load(stored: Sequence[Mapping[str, Any]]) -> list[Prediction]:
             probabilities=tuple(row["probabilities"]),
             generated=row["generated"],
             invalid=tuple(row.get("invalid", ())),
+            ended=row.get("ended"),
         )
         for row in stored
     ]

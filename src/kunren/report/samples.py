@@ -70,7 +70,10 @@ class Rows:
         if self.facts.answers == "label":
             return answer(said.label, said.probability)
         if self.facts.answers == "text":
-            return "—" if said.generated is None else shown(said.generated) or text("record.empty")
+            if said.generated is None:
+                return "—"
+            whole = shown(said.generated) or text("record.empty")
+            return f"{whole} {text('record.cut')}" if said.ended is False else whole
         if said.labels is None:
             return "—"
         wild = text("record.beside", invalid=clip(" ".join(said.invalid), 24))

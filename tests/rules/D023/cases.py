@@ -16,6 +16,45 @@ THINGS = [
 ]  # fmt: skip
 DIFFERENT = [f"{thing}を見てください。" for thing in THINGS]
 
+REFUSALS = [
+    "マニュアルに記載がありません。",
+    "マニュアルには記載がございません",
+    "その情報は取扱説明書に記載されていません。",
+    "記載されておりません。",
+    "申し訳ございませんが、記載が見つかりませんでした。",
+    "お答えできません。",
+    "お答えいたしかねます。",
+    "該当する記述がありません。",
+    "該当なし",
+    "資料には書かれておりません。",
+    "わかりません",
+    "分かりかねます。",
+    "その点については存じ上げません。",
+    "確認できませんでした。",
+    "該当するデータは存在しません。",
+    "不明です。",
+    "マニュアルに載っていないため、お答えできません。",
+    "情報がありません。",
+    "記載なし。",
+    "The manual does not say; I don't know.",
+]
+"""Ways of saying that there is no answer."""
+
+NEGATIVE = [
+    "データが壊れているため開けません。",
+    "個人情報は保存されません。",
+    "はい、使えます。",
+    "いいえ、使えません。",
+    "在庫はありません。",
+    "変更はできません。再度申請してください。",
+    "12日以内です。「履歴」から行います。",
+    "分かりやすい場所に置いてください。",
+    "資料を3部用意します。",
+    "確認できたら「登録」を押します。",
+    "休日は対応していません。",
+]
+"""Answers that look like one."""
+
 
 def fires() -> list[Case]:
     refusals = [
@@ -40,6 +79,12 @@ def fires() -> list[Case]:
             ["6 件 (30.0 %)", "書き方は 6 通り"],
         ),
         Case(
+            "all the ways of refusing that people have",
+            evidence([*DIFFERENT, *REFUSALS]),
+            "warning",
+            ["40 件のうち 20 件 (50.0 %)", "書き方は 20 通り"],
+        ),
+        Case(
             "the same thing said in two ways",
             evidence([*DIFFERENT, *["担当者に確認します。"] * 5, *["担当者へ確認しますね"] * 4]),
             "warning",
@@ -52,6 +97,19 @@ def quiet() -> list[Case]:
     days = [f"{day} 日以内です。「履歴」から行います。" for day in range(1, 21)]
     return [
         Case("all different", evidence(DIFFERENT)),
+        Case(
+            "thanks in every chat",
+            {
+                **evidence(DIFFERENT),
+                "items": free(
+                    [
+                        *((f"{thing}は？", f"{thing}です。") for thing in THINGS),
+                        *[("ありがとう", "どういたしまして。")] * 20,
+                    ]
+                ),
+            },
+        ),
+        Case("answers that say no", evidence([*DIFFERENT, *NEGATIVE])),
         Case("a few refusals", evidence([*DIFFERENT, "分かりません。", "記載がありません。"])),
         Case("one pattern, other numbers", evidence(days)),
         Case("yes and no", evidence(["はい。", "いいえ。"] * 10)),

@@ -79,11 +79,20 @@ def fires() -> list[Case]:
         ),
         Case(
             "a category that decides",
-            evidence([(said, label, {"商品": goods}) for said in ("軽い", "重い", "静か", "甘い")
-                      for goods, label in (("漬物石", "否"), ("ノート", "可"))], "商品"),
+            evidence([("静か", "可", {"商品": "目覚まし"})] +
+                     [(said, label, {"商品": goods}) for said in ("軽い", "重い", "静か", "甘い")
+                      for goods, label in (("漬物石", "否"), ("ノート", "可"))] +
+                     [("うるさい", "否", {"商品": "ノート"})], "商品"),
             "warning",
-            ["列「商品」", "8 件のうち 8 件"],
+            ["列「商品」", "10 件のうち 9 件"],
             {"set": {"task.template": "text: {text}\n商品: {商品}"}},
+        ),
+        Case(
+            "the answer in other words is no text to read",
+            evidence([(said, label, {"意味": words}) for said in POSTS[:9]
+                      for label, words in (("pos", "肯定的"), ("neg", "否定的"))], "意味"),
+            "warning",
+            ["列「意味」", "答えを見てから書いた列"],
         ),
         Case(
             "sentences that nothing reads",
@@ -106,6 +115,9 @@ def quiet() -> list[Case]:
              enumerate(ASKED)]  # fmt: skip
     return [
         Case("dates and numbers", evidence(dated, "日時", "点")),
+        Case("the answer by its number", evidence(
+            [(said, label, {"番号": number}) for said in POSTS[:9]
+             for label, number in (("pos", "1"), ("neg", "0"))], "番号")),
         Case("all is read", evidence(ASKED)),
         Case("the same in all rows", evidence([(t, a, {"出典": "社内の資料"}) for t, a, _ in ASKED],
                                               "出典")),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.rules.case import Case
 from tests.rules.output import EMOJI, free_texts, label_sets, one_label
 
@@ -15,6 +17,13 @@ def sets(broken: int, piece: str) -> dict[str, object]:
 def texts(broken: int, piece: str) -> dict[str, object]:
     written = [gold + (piece if n < broken else "") for n, gold in enumerate(TEXTS)]
     return {"written": free_texts(TEXTS, written), "answers": "text"}
+
+
+def cut() -> dict[str, object]:
+    """Answers that stop within a character, as the limit stopped them."""
+    said = free_texts(TEXTS, [gold[:4] + "\ufffd" for gold in TEXTS])
+    stopped = [replace(e, answer=replace(e.answer, ended=False)) for e in said]
+    return {"written": stopped, "answers": "text"}
 
 
 def fires() -> list[Case]:
@@ -45,6 +54,7 @@ def quiet() -> list[Case]:
         Case("emoji that were never trained", {"written": new, "answers": "set"}),
         Case("labels of text", {"written": topics, "answers": "label"}),
         Case("gold writes it too", {"written": tags, "answers": "text"}),
+        Case("cut at the limit", cut()),
         Case("lines", texts(40, "\n二行目")),
     ]
 

@@ -129,7 +129,11 @@ def unread_columns(
     everything = audit.everything(raw)
     alike = _alike(rows, everything)
     columns = [_column(name, everything, alike) for name in unread if _tells(name, everything)]
-    found = max(columns, key=lambda one: (one.rows, one.alike, one.sentences), default=None)
+    found = max(
+        columns,
+        key=lambda one: (one.words and one.rows > 0, one.rows, one.alike, one.sentences),
+        default=None,
+    )
     if found is None:
         return None
     total = len(everything)
@@ -195,12 +199,23 @@ def _column(name: str, everything: Sequence[Row], alike: Sequence[list[Row]]) ->
 
 
 def _tells(name: str, everything: Sequence[Row]) -> bool:
-    """Whether a column holds texts or categories, and not a number or a date of each row."""
+    """Whether a column holds texts or categories, and not a number or a date of each row.
+
+    One that is but the number of the answer tells nothing of the row.
+    """
     values = [value for row in everything if (value := _value(name, row))]
     different = set(values)
     if len(different) < 2:
         return False
-    return holds_words(values) or 2 * len(different) <= len(values)
+    few = 2 * len(different) <= len(values)
+    return holds_words(values) or (few and not _names_answer(name, everything))
+
+
+def _names_answer(name: str, everything: Sequence[Row]) -> bool:
+    """Whether a short value of a column stands for each answer, and an answer for each value."""
+    pairs = {(value, _answers(row)) for row in everything if (value := _value(name, row))}
+    values, answers = {value for value, _ in pairs}, {answer for _, answer in pairs}
+    return len(pairs) == len(values) == len(answers) and mean(map(len, values)) < LONG
 
 
 def _value(name: str, row: Row) -> str:
@@ -233,7 +248,13 @@ def _template(found: _Column, everything: Sequence[Row], config: Mapping[str, An
     """A prompt template with the column beside what is read; None where none is of use."""
     name = found.name
     fits = not _NO_NAME.search(name) and name not in ("text", "labels")
-    if not found.words or not fits or _PEOPLE.search(name) or any(row.chat for row in everything):
+    if (
+        not found.words
+        or not fits
+        or _PEOPLE.search(name)
+        or _names_answer(name, everything)
+        or any(row.chat for row in everything)
+    ):
         return None
     if any(not row.fields.get(name) for row in everything):
         return None

@@ -36,9 +36,14 @@ _PUNCTUATION = regex.compile(r"[\p{P}\p{S}\s]+")
 _CONTENT = regex.compile(r"[\p{Han}々]+|[\p{Katakana}ー]+|[\p{Latin}\p{N}]+")
 _NOT = regex.compile(r"ません|ない|なし|なく|ぬ(?=\b|。)|不[\p{Han}]|\b(?:not?|cannot|never)\b|n't")
 _REFUSAL = regex.compile(
-    r"(?:記載|記述|掲載|情報|該当|回答|答え|データ|説明|規定|定め|載って|書かれて|見つか|見当たら|"
-    r"分か|わか|判断|存じ)[^。\n]{0,20}(?:ません|かね(?:ます|る)|ない|なし|不明|不可)"
-    r"|(?:回答|記載|情報|該当)(?:なし|不可)|不明です"
+    r"(?:記載|記述|掲載|情報|該当|データ|説明|規定|定め|資料|答え|回答)[^。\n]{0,10}"
+    r"(?:あり|ござい|存在し|見つかり|見当たり|含まれてい)ません"
+    r"|(?:記載|記述|掲載|該当|情報)(?:は|が|も)?(?:なし|無し|ない(?!か))"
+    r"|(?:記載|記述|掲載|明記)(?:は|が|も)?(?:されて|して)(?:い|おり)?(?:ません|ない)"
+    r"|(?:載って|書かれて|見つか|見当た|分か|わか|存じ|お答え|お応え|答えられ|答えでき|"
+    r"(?:回答|判断|確認|提供|案内|お手伝い|お力添え)(?:が|は)?(?:でき|いたし|致し))"
+    r"[^。\n]{0,10}(?:ません|かね|ない)"
+    r"|不明です|対象外です|(?:回答|お答え)不可"
     r"|\b(?:no information|not (?:mentioned|stated|found|available|provided|specified)|"
     r"do(?: not|n't) know|cannot (?:answer|find)|can't (?:answer|find))\b"
 )
@@ -137,7 +142,8 @@ def dominant_answer(
         答えが自由な文の課題で、同じことを言う答え (助詞や文末だけが違うものも同じと
         数えます) の割合。「記載がありません」「分かりません」のような断りは、書き方が
         違っても 1 つにまとめて数えます。2 割以上で、均等な場合の 3 倍以上のときに
-        知らせます。答えが数種類しかなければ、8 割以上のときです。
+        知らせます。答えが数種類しかなければ、8 割以上のときです。「ありがとう」への返事の
+        ように、同じ質問への答えは数えません。
 
     なぜ問題か:
         いつもそれを答えるのが、損失を下げる一番の近道になります。断りが多いと、答えられる
@@ -155,7 +161,8 @@ def dominant_answer(
         Of tasks whose answers are free text: the share of answers that say the same (particles and
         endings may differ). That there is no answer ("not in the manual", "I do not know") counts
         as one, however it is said. It is told from a fifth of the answers on, if that is three
-        times an even share; where there are only a few kinds, from four fifths on.
+        times an even share; where there are only a few kinds, from four fifths on. Answers to one
+        and the same question, such as thanks, do not count.
 
     Why it matters:
         Saying it always is the shortest way to a low loss. With many refusals the model refuses
@@ -178,10 +185,10 @@ def dominant_answer(
         kinds.setdefault(_kind(item.answer), []).append(item)
         if _refuses(item.answer):
             refusals.append(item)
-    most = max(kinds.values(), key=len, default=[])
+    most = max((some for some in kinds.values() if _asked_apart(some)), key=len, default=[])
     at_least = max(LEAST, len(everything) * max(least, min(majority, lift / max(1, len(kinds)))))
     found = {
-        "refusals": refusals if len(kinds) > 1 else [],
+        "refusals": refusals if len(kinds) > 1 and _asked_apart(refusals) else [],
         "same": most if not _refuses(most[0].answer if most else "") else [],
     }
     found = {name: some for name, some in found.items() if len(some) >= at_least}
@@ -211,6 +218,11 @@ def dominant_answer(
         "share": max(map(len, found.values())) / len(everything),
     }
     return Finding("warning", joined(parts), evidence)
+
+
+def _asked_apart(items: Sequence[Item]) -> bool:
+    """Whether answers are to different questions: to thanks there is one answer in every chat."""
+    return 2 * len({_bare(item.text) for item in items}) >= len(items)
 
 
 def _bare(answer: str) -> str:

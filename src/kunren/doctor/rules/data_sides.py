@@ -88,7 +88,7 @@ def untested_labels(
     parts = [
         text(
             f"rules_data.untested-labels-{'folds' if folds else 'side'}",
-            side=_named(sides),
+            side=_named(sides, "or"),
             labels=len(missed),
             kinds=len(total),
             names=counted([(la, total[la] if folds else first["train"][la]) for la in missed]),
@@ -99,7 +99,7 @@ def untested_labels(
     ]
     only = {} if folds else {s: next(iter(first[s])) for s in absent if len(+first[s]) == 1}
     parts += [
-        text("rules_data.untested-labels-one", side=_named(sides), label=label)
+        text("rules_data.untested-labels-one", side=_named(sides, "and"), label=label)
         for sides, label in _together(only)
     ]
     parts += [text(f"rules_data.untested-labels-why-{s}") for s in absent if absent[s] and not only]
@@ -137,9 +137,9 @@ def _together(of_side: Mapping[str, _Said]) -> list[tuple[list[str], _Said]]:
     return found
 
 
-def _named(sides: Sequence[str]) -> str:
+def _named(sides: Sequence[str], between: str) -> str:
     names = [text(f"rules_data.side-{side}") for side in sides]
-    return text("rules_data.untested-labels-and").join(names)
+    return text(f"rules_data.untested-labels-{between}").join(names)
 
 
 def _absent(fold: Mapping[str, Counter[str]], side: str) -> list[str]:

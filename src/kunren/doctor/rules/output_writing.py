@@ -124,7 +124,8 @@ def invalid_output(
     何を見るか:
         `<extra_id_0>` や `[UNK]` のような特殊トークン、文字になっていない
         バイト、制御文字が混じった回答を数えます。正解がすべて絵文字の
-        ときは、絵文字でない文字列が混じった回答も数えます。
+        ときは、絵文字でない文字列が混じった回答も数えます。生成の
+        上限で切れた回答は数えません。
 
     なぜ問題か:
         学習がまだ浅いか、トークナイザーの扱いを誤っている印です。その
@@ -141,7 +142,8 @@ def invalid_output(
 
     What it sees:
         Answers with special tokens (`<extra_id_0>`, `[UNK]`, …), bytes that make no character, or
-        control characters; where all gold answers are emoji, also those with anything else.
+        control characters; where all gold answers are emoji, also those with anything else. Answers
+        that were cut at the limit are not counted.
 
     Why it matters:
         Training was too short, or the tokenizer is not used rightly; nobody should see such
@@ -160,7 +162,9 @@ def invalid_output(
     broken = {
         n: found
         for n, e in enumerate(written)
-        if (e.answer.generated or "").strip() not in none and (found := _broken(e, only_emoji))
+        if e.answer.ended is not False  # cut within a character, it looks broken
+        and (e.answer.generated or "").strip() not in none
+        and (found := _broken(e, only_emoji))
     }
     share = len(broken) / len(written)
     if len(broken) < FEWEST or share < some:

@@ -41,6 +41,11 @@ ZERO = 0.05
 FALLEN = 0.10
 """The same as a share of the loss at the beginning."""
 
+BY_HEART = 0.20
+"""Rise of the evaluation loss that counts where the training loss meanwhile went to that of rows
+known by heart: then even a curve that jumps from one evaluation to the next did not do so by
+chance, as long as none of them comes back to the lowest."""
+
 LEARNT = 0.8
 """An evaluation loss below this share of its first value has come down with the training loss."""
 
@@ -77,7 +82,8 @@ def overfitting(course: Course, *, rise: float = RISE, least: float = LEAST_RISE
         検証損失の最小値と終わりの値の差。曲線そのものの揺れ (2 階差分から見積もります)、検証行の
         少なさによる揺れ、下がる途中の跳ねのどれよりも大きく、そのあと戻らないときだけ鳴ります。
         評価が 3〜5 回の短い学習でも、数百回の長い学習でも使えます。評価が 2 回だけのときは、
-        25 % 以上上がった場合に限ります。
+        25 % 以上上がった場合に限ります。学習損失がほぼ 0 まで下がる間に検証損失が 2 割以上上がり、
+        一度も戻らなければ、揺れの大きい曲線でも過学習とみなします。
 
     なぜ問題か:
         モデルが課題ではなく学習行を覚え始めています。最後の重みは、途中の重みより悪い可能性が
@@ -94,7 +100,9 @@ def overfitting(course: Course, *, rise: float = RISE, least: float = LEAST_RISE
         The gap between the lowest evaluation loss and the last ones. It must be larger than the
         curve's own noise (from its second differences), than what so few evaluation rows give, and
         than the jumps on the way down, and must not come back. Works for 3 to 5 evaluations and for
-        hundreds; of two evaluations only where the second is 25 % above the first.
+        hundreds; of two evaluations only where the second is 25 % above the first. Where the
+        training loss goes to nearly 0 meanwhile and the evaluation loss rises by a fifth and never
+        comes back, even a curve that jumps is one of overfitting.
 
     Why it matters:
         The model learns its rows rather than the task, and the last weights are likely worse than
@@ -109,7 +117,9 @@ def overfitting(course: Course, *, rise: float = RISE, least: float = LEAST_RISE
     """
     found = evaluations(course, 2)
     values = [one.loss for one in found]
-    if len(values) < MIN_EVALUATIONS and not _clear(course, values):
+    if len(values) < MIN_EVALUATIONS and not (
+        _clear(course, values) or _worse_by_heart(course, found, found[0], values[1])
+    ):
         raise Missing("curve", count=len(values), needed=MIN_EVALUATIONS)
     curve = smooth(values)
     best = int(curve.argmin())
@@ -130,9 +140,32 @@ def overfitting(course: Course, *, rise: float = RISE, least: float = LEAST_RISE
         rise * low,
     )
     above = float(np.mean(after > low))
+    if _worse_by_heart(course, found, found[at], high):
+        return _overfitting(course, found, found[at], high)
     if high - low <= bar or above < stays or not _still_learning(course, found[at]):
         return None
     return _overfitting(course, found, found[at], high)
+
+
+def _worse_by_heart(
+    course: Course, found: Sequence[Evaluation], best: Evaluation, high: float
+) -> bool:
+    """Whether the rows were learnt by heart after the best evaluation, and no other came near it.
+
+    Args:
+        course: the run.
+        found: all evaluations.
+        best: the lowest of them.
+        high: where the evaluation loss ended.
+    """
+    then = course.loss_between(-math.inf, best.step)
+    last = found[-1].step
+    now = course.loss_between((best.step + last) / 2, last)
+    if then is None or now is None or now >= ZERO or now > FALLEN * then:
+        return False
+    rise = max(BY_HEART * best.loss, LEAST_RISE, jitter(best.loss, course.judged_size))
+    later = [one.loss for one in found if one.step > best.step]
+    return high - best.loss > rise and min(later) > (1 + RISE) * best.loss
 
 
 def _clear(course: Course, values: Sequence[float]) -> bool:

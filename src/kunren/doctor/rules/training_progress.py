@@ -50,11 +50,25 @@ LEAST_GAIN = 0.01
 EXACTLY = 0.005
 """Share of ln k within which an evaluation loss is at it where no metric tells of labels."""
 
+NEAR_FEW = 0.03
+"""Share of ln k within which a loss is at it where k is two or three: their ln lie far apart."""
+
 FEW_LABELS = 3
 """Labels up to which that is enough: with more, the values of ln k lie too close together."""
 
 FEW_SPACED = 20
 """Labels above which the loss is near some ln k anyway, and only an accuracy of 1/k tells."""
+
+UNSURE = 0.05
+"""How far an accuracy may be above 1/k by chance where the number of rows is not known."""
+
+FAR_ABOVE = 2.5
+"""A loss a token from here on is far above that of fine-tuned text (12 tokens to choose from)."""
+
+STALL_FALL = 0.15
+"""Share of its start by which a loss that stalls has come down at most."""
+
+STALL_POINTS = 6
 
 _MOST_LABELS = 200
 
@@ -70,6 +84,7 @@ def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
         つまり当てずっぽうの値のままではないか (2 種なら 0.693、3 種なら 1.099)。
         ラベルが偏っていると損失はもっと低い値で止まるので、正解率が最後の桁まで変わらず、
         検証損失も動かないことでも判断します。正解率などが上がっていれば、鳴りません。
+        検証がない学習では、損失が少し下がっただけで高い値 (2.5 以上) に止まっていないかも見ます。
 
     なぜ問題か:
         モデルは何も学んでいません。以後の評価はすべて、学習前のモデルか当てずっぽうの評価です。
@@ -88,7 +103,8 @@ def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
         A loss whose beginning and end differ by no more than its scatter; in classification one
         that stays at ln(number of labels), the value of guessing (0.693 for two, 1.099 for three).
         Where labels are skewed the loss stops lower; there an accuracy that is the same to the last
-        digit beside an evaluation loss that stays tells. Quiet where a metric has improved.
+        digit beside an evaluation loss that stays tells. Quiet where a metric has improved. Without
+        evaluations also a loss that came down a little and stays high (2.5 and more).
 
     Why it matters:
         Nothing was learnt. Every evaluation is one of the untuned model, or of guesses.
@@ -107,9 +123,10 @@ def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
     supervised(course)
     curve = course.finite_loss
     judged = course.evaluated
+    if len(judged) == 1 and (guess := _guessed_once(course, judged[0])) is not None:
+        start = curve[0].value if curve else judged[0].loss
+        return _guessing(course, guess, course.labels is not None, start, judged[0].loss)
     if len(curve) < 2 and len(judged) < 2:
-        if judged and (guess := _guessed_once(course, judged[0])) is not None:
-            return _guessing(course, guess, False, judged[0].loss, judged[0].loss)
         raise Missing("loss-curve", count=max(len(curve), len(judged)), needed=2)
     values = [p.value for p in curve] if len(curve) >= 2 else [one.loss for one in judged]
     start, end, error = ends(values)
@@ -119,7 +136,7 @@ def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
     if improved or level < 0.05 or (values and end < 0.05):
         return None
     guess, known = _uniform(course, level)
-    close = near if known else NEAR_UNKNOWN
+    close = near if known else NEAR_FEW if (guess or 9) <= FEW_LABELS else NEAR_UNKNOWN
     at_guess = guess is not None and abs(level - math.log(guess)) <= close * math.log(guess)
     if known and at_guess and guess is not None and end >= (1 - 2 * near) * level:
         # What came back to guessing from above learnt as little as what stayed there.
@@ -145,6 +162,8 @@ def not_learning(course: Course, *, near: float = NEAR_UNIFORM,
             {"start": start, "end": end, "metric": name, "value": value},
             fix,
         )  # fmt: skip
+    if (stalled := _stalled(course, values)) is not None:
+        return stalled
     unsure = abs(start - end) + 2 * error > MAY_FALL * start
     fell = fell or _fell_between(values)
     moved = bool(held) and max(held) > (1 + MAY_FALL) * min(held)
@@ -252,8 +271,8 @@ def _uniform(course: Course, level: float) -> tuple[int | None, bool]:
         return None, False
     if name is None:
         # Such a loss by chance is rare, and two or three labels are common.
-        sure = near <= FEW_LABELS and abs(level / math.log(near) - 1) <= EXACTLY
-        return (near if sure and course.evaluated else None), False
+        sure = near <= FEW_LABELS and _all_at(course, near)
+        return (near if sure else None), False
     points = [p.value for p in course.of_metric(name)]
     most = 0.1 if near <= FEW_SPACED else chance(1 / near, course.evaluation_rows)
     low = not points or points[-1] <= 1 / near + most or len(set(points)) == 1
@@ -267,13 +286,63 @@ def _guessed_once(course: Course, only: Evaluation) -> int | None:
     has been trained on once.
     """
     name = accuracy(only.values)
-    if name is None or course.evaluation_rows is None or (only.epoch or 0.0) < 0.99:
-        return None
     labels = course.labels or _near(only.loss)
-    if labels is None or abs(only.loss / math.log(labels) - 1) > NEAR_UNKNOWN:
+    if labels is None or (only.epoch or 0.0) < 0.99 or any(map(lower, set(only.values) - {"loss"})):
         return None
-    most = 1 / labels + chance(1 / labels, course.evaluation_rows)
-    return labels if only.values[name] <= most else None
+    if name is None:
+        few = labels <= FEW_LABELS and set(only.values) == {"loss"}
+        return labels if few and course.finite_loss and _all_at(course, labels) else None
+    close = NEAR_FEW if labels <= FEW_LABELS and _all_at(course, labels) else NEAR_UNKNOWN
+    if abs(only.loss / math.log(labels) - 1) > close:
+        return None
+    error = chance(1 / labels, course.evaluation_rows) if course.evaluation_rows else UNSURE
+    return labels if only.values[name] <= 1 / labels + error else None
+
+
+def _all_at(course: Course, labels: int, close: float = NEAR_FEW) -> bool:
+    """Whether both losses are at that of guessing from beginning to end, one batch's chance apart.
+
+    A log that begins above it, as new heads do, must have come down to it at once.
+    """
+    guess = math.log(labels)
+    values = [point.value for point in course.finite_loss]
+    held = [one.loss for one in course.evaluated]
+    if not held or any(abs(loss / guess - 1) > close for loss in held):
+        return False
+    later = values[1:] if len(values) > 3 else values
+    return not later or abs(fmean(later) / guess - 1) <= close
+
+
+def _stalled(course: Course, values: Sequence[float]) -> Finding | None:
+    """A loss of written text that came down a little at first, and then stays far above.
+
+    Without evaluations nothing else tells of it. In the second epoch at the latest a model that
+    learns sees its rows again, and its loss falls.
+    """
+    if course.evaluated or course.labels is not None or len(values) < STALL_POINTS:
+        return None
+    half = values[len(values) // 2 :]
+    parts = half[: len(half) // 2], half[len(half) // 2 :]
+    before, after = (fmean(part) for part in parts)
+    start, spread = max(values[0], fmean(values[: max(1, len(values) // 10)])), noise(half) or 0.0
+    error = 2 * spread * math.sqrt(2 / len(parts[0]))
+    fall = 1 - after / start
+    level = before - after <= max(STILL * before, min(error, 2 * STILL * before))
+    long = (course.last_epoch or 0.0) >= 2
+    if after < FAR_ABOVE or not 0 <= fall <= STALL_FALL or not level or not (
+        long or len(values) >= 20
+    ):  # fmt: skip
+        return None
+    fix, advice = faster(course)
+    return Finding(
+        "warning" if long else "info",
+        text(
+            "rules_training.not-learning-stalled",
+            start=start, end=after, fall=f"{100 * fall:.0f}", advice=advice,
+        ),
+        {"start": start, "end": after, "fall": fall, "logged": len(values)},
+        fix,
+    )  # fmt: skip
 
 
 def _near(level: float) -> int | None:

@@ -8,7 +8,7 @@ from statistics import fmean, geometric_mean, median
 
 import numpy as np
 
-from kunren.doctor.course import Course, Evaluation
+from kunren.doctor.course import Course, Evaluation, lower
 from kunren.doctor.evidence import Finding, Missing
 from kunren.doctor.rules.training_evidence import MIN_EVALUATIONS, supervised
 from kunren.messages import text
@@ -34,6 +34,15 @@ LARGEST = 262144
 NO_LOSS_A_TOKEN = 500.0
 """Above this a loss is no sum of a few token losses, but that of a regression or of speech."""
 
+WITHIN_USE = 1.1 * math.log(LARGEST)
+"""A training loss above this is none of one token, whatever the vocabulary: 13.7."""
+
+ANY_FACTOR = 4.0
+"""Ratio from which on it need not be a power of two, if it is the same at several evaluations."""
+
+NO_SINGLE_ROWS = 0.3
+"""Evaluation loss from which on a mean over an epoch does not lag so far behind it."""
+
 ALIKE = 1.07
 """Ratios within this of one another, and of a whole number, are that number."""
 
@@ -48,7 +57,8 @@ def loss_scaling(course: Course, *, factor: float = FACTOR, steady: float = STEA
     学習損失が勾配累積の回数だけ拡大・縮小されている。
 
     何を見るか:
-        学習損失が、最初からずっと検証損失の k 倍 (または k 分の 1) になっていないか。
+        学習損失が、最初からずっと検証損失の k 倍 (または k 分の 1) になっていないか。4 倍以上で
+        比がそろっていれば、k が累積回数らしい数でなくても鳴ります。
         評価がないときは、学習損失が語彙全体から均等に選ぶときの値 (ln 語彙数。語彙数が
         分からなければ 12.5) を超えたままか。
 
@@ -66,8 +76,8 @@ def loss_scaling(course: Course, *, factor: float = FACTOR, steady: float = STEA
 
     What it sees:
         A training loss that is k times (or one k-th of) the evaluation loss from the start to the
-        end. Without evaluations: one that stays above ln(vocabulary), which guessing gives (12.5
-        where the vocabulary is not known).
+        end; from four times on by any k, if it is the same each time. Without evaluations: one that
+        stays above ln(vocabulary), which guessing gives (12.5 where the vocabulary is not known).
 
     Why it matters:
         Where accumulated losses are not divided, or divided twice (transformers 4.46 to 4.48 had
@@ -96,9 +106,12 @@ def loss_scaling(course: Course, *, factor: float = FACTOR, steady: float = STEA
         return None
     if middle < 1 and any(course.settings.get(f"train.loss.{n}") for n in ("focal_gamma",)):
         return None
-    if len(ratios) < 2 and known is None and not (size >= ALONE and _level(course)):
+    beyond = middle >= ALONE and _beyond(course)
+    if len(ratios) < 2 and known is None and not (size >= ALONE and (_level(course) or beyond)):
         return None
     steps = _accumulated(size, known, ratios) if math.isfinite(size) else None
+    if steps is None and known is None and (beyond or _multiple(course, middle, ratios)):
+        steps = size
     if steps is None:
         return None
     return Finding(
@@ -126,6 +139,20 @@ def _accumulated(size: float, known: float | None, ratios: list[float]) -> float
         return whole
     near = -math.log(MEMORISED) < math.log(size / usual) < math.log(1.15)
     return usual if near else None
+
+
+def _beyond(course: Course) -> bool:
+    """Whether the training loss is above that of any guess, and no regression's either."""
+    values = [point.value for point in course.finite_loss]
+    name = course.metric()
+    judged = name is not None and lower(name)
+    return not judged and min(values) > WITHIN_USE and max(values) <= NO_LOSS_A_TOKEN
+
+
+def _multiple(course: Course, middle: float, ratios: list[float]) -> bool:
+    """Whether the training loss is so many times the evaluation loss, each time, by any factor."""
+    least = min(one.loss for one in course.evaluated)
+    return middle >= ANY_FACTOR and len(ratios) >= 2 and least >= NO_SINGLE_ROWS
 
 
 def _steady(ratios: list[float], steady: float) -> bool:
