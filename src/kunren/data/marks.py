@@ -36,9 +36,9 @@ _OTHER = re.compile(
 _BEGIN = re.compile(r"[<\[]")
 _REASONING = re.compile(r"</?think(?:ing)?>", re.IGNORECASE)
 _ROLES: dict[str, Role] = {
-    **dict.fromkeys(("user", "human", "inst", "ask"), cast("Role", "user")),
-    **dict.fromkeys(("model", "assistant", "chatbot", "answer"), cast("Role", "assistant")),
-    **dict.fromkeys(("system", "developer", "sys"), cast("Role", "system")),
+    **dict.fromkeys(("user", "human", "inst", "ask"), "user"),
+    **dict.fromkeys(("model", "assistant", "chatbot", "answer"), "assistant"),
+    **dict.fromkeys(("system", "developer", "sys"), "system"),
     "tool": "tool",
 }
 

@@ -58,7 +58,7 @@ def control_tokens(rows: Rows, *, many: float = MANY) -> Finding | None:
         `data.strip_marks: true` takes marks of chats out when the data is read. Reasoning belongs
         in `reasoning_content` of `messages`, for models that know it.
     """
-    everything = audit.everything(rows)
+    everything = sorted(audit.everything(rows), key=lambda r: (r.where.path, r.where.line or 0))
     chat = _rows_with(everything, marks.chat_marks, lambda _: True)
     answers = _rows_with(everything, marks.chat_marks, lambda m: m.role == "assistant")
     other = _rows_with(everything, marks.other_tokens, lambda _: True)
