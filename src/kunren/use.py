@@ -219,7 +219,8 @@ def read_questions(
     if isinstance(data, Problem):
         raise InputError(data)
     templated, threshold = columns(config.task), config.task.labels.threshold
-    manner = Manner(fields, templated, threshold, answered=False)
+    strip = config.data.strip_marks
+    manner = Manner(fields, templated, threshold, answered=False, strip_marks=strip)
     return read_inputs(data, name, manner, form)
 
 
