@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
@@ -12,7 +12,7 @@ from pathlib import Path
 from kunren.config.checks import METRICS, check
 from kunren.config.load import Loaded as LoadedConfig
 from kunren.config.schema import Config, ModelConfig, TrainConfig
-from kunren.data.columns import holds_words
+from kunren.data.columns import perhaps_unread
 from kunren.data.documents import Documents, read_documents
 from kunren.data.overlap import Overlap
 from kunren.data.read import Files, capped, read_files
@@ -28,8 +28,6 @@ from kunren.types import Item, Row
 from kunren.userfile import located
 
 SPLITS = ("train", "validation", "test")
-
-_NAMED = 8
 
 
 @dataclass(frozen=True)
@@ -167,12 +165,12 @@ def prepare(loaded: LoadedConfig) -> Plan:
     problems += [*documents.problems, *settings.check(config.doctor)]
     if problems:
         same = any(problem.code == "data.in-two-files" for problem in problems)
-        raise InputError([*capped(problems), *(_perhaps_unread(notes, files.rows) if same else ())])
+        raise InputError([*capped(problems), *(perhaps_unread(notes, files.rows) if same else ())])
     filtered, files = _filter(task, files)
     try:
         folds, known = _split(config, task, files)
     except InputError as error:
-        raise InputError([*error.problems, *_perhaps_unread(notes, files.rows)]) from None
+        raise InputError([*error.problems, *perhaps_unread(notes, files.rows)]) from None
     plan = _made(config, loaded.folder, model, task, filtered, folds, known)
     plan = replace(plan, documents=documents, notes=notes)
     problems = _weight_problems(plan)
@@ -221,19 +219,6 @@ def _decided(config: Config) -> TrainConfig:
         patience = max(3, train.epochs // 4)
         update["early_stopping"] = early.model_copy(update={"patience": patience})
     return train.model_copy(update=update)
-
-
-def _perhaps_unread(noted: Sequence[Problem], rows: Sequence[Row]) -> list[Problem]:
-    """Of rows that are too much alike: the texts that nothing reads, where they may differ."""
-    for note in noted:
-        names = note.fields.get("columns")
-        if note.code != "notes.unread-columns" or not isinstance(names, list):
-            continue
-        texts = [name for name in names if holds_words([row.fields.get(name, "") for row in rows])]
-        if texts:
-            said: dict[str, object] = {"columns": "、".join(texts[:_NAMED]), "first": texts[0]}
-            return [Problem("data.perhaps-unread", note.where, said)]
-    return []
 
 
 def _split(config: Config, task: Task, files: Files) -> tuple[tuple[Splits, ...], tuple[Row, ...]]:

@@ -226,7 +226,8 @@ class Score:
     reason: str | None = None
 
 
-Verdict = Literal["better", "worse", "indistinguishable"]
+Verdict = Literal["better", "worse", "indistinguishable", "identical"]
+"""Of two systems; "identical": they gave the same answers, so that there is nothing to tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,13 +239,16 @@ class Paired:
         b: another.
         metric: by what they are compared.
         difference: a minus b.
-        ci95: bootstrap 95 % interval of the difference (percentile).
+        ci95: 95 % interval of the difference, simultaneous over all systems that are compared by
+            the same metric (see ``statistics.agreeing``): it excludes 0 where, and only where, the
+            verdict is "better" or "worse".
         p: of this comparison alone.
         test: the test that gave ``p``.
         verdict: at 5 % after Holm's correction, whichever way is better.
         p_holm: ``p`` corrected for how many systems are compared by the same metric.
         rows_needed: where the verdict is "indistinguishable", how many test rows it would take to
-            tell a difference of this size; None where there is none, or nothing to estimate from.
+            tell a difference of this size at the level that so many comparisons leave (Bonferroni);
+            None where there is none, or nothing to estimate from.
     """
 
     a: str

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from kunren.config.schema import Config
+from kunren.config.schema import Config, Decoding
 from kunren.data.formats import Form
 from kunren.data.inputs import BadLine, Input, Inputs, read_inputs
 from kunren.data.records import Manner
@@ -29,6 +29,9 @@ from kunren.userfile import bounded, contents
 
 _CHAT_TOKENS = 256
 
+Drawn = Callable[[Sequence[Message]], Sequence[tuple[str, int]]]
+"""From a conversation to answers that were drawn, and how often each came."""
+
 History = int | Literal["all"]
 """How many past exchanges a chat keeps; 0: every input is a new conversation."""
 
@@ -45,6 +48,8 @@ class Predictor:
     threshold: float | None
     empty: bool = False
     thinks: bool = False
+    decoding: Decoding | None = None
+    """How it writes; None: as the config's ``evaluate.decoding`` says."""
 
     @classmethod
     def open(
@@ -119,7 +124,7 @@ class Predictor:
             contexts: from ``context``.
             batch_size: conversations at a time.
         """
-        return self._answered(contexts, batch_size, self._longest_answer)
+        return self._answered(contexts, batch_size, self.longest_answer)
 
     def answers(
         self, contexts: Sequence[Sequence[Message]], batch_size: int = 16
@@ -143,18 +148,36 @@ class Predictor:
             found |= dict(zip(numbers, said, strict=True))
         return [found[number] for number in range(len(contexts))]
 
+    def asked(self, said: str) -> str:
+        """A text as the user turn of a training row: with the task's template around it.
+
+        Raises:
+            InputError: the template names columns, which a text alone has not.
+        """
+        return render(self.config.task.template, said, {}, self.labels)
+
+    def see_that_it_can_choose(self) -> None:
+        """See that there is a set of labels to choose from.
+
+        Raises:
+            InputError: the task is free text.
+        """
+        if self.task.answers == "text":
+            raise InputError(Problem("cli.constrained-without-labels"))
+
     @property
-    def _longest_answer(self) -> int:
+    def longest_answer(self) -> int:
+        """How many tokens an answer may have."""
         return self.config.evaluate.max_new_tokens or _CHAT_TOKENS
 
     def _answered(
         self, contexts: Sequence[Sequence[Message]], batch_size: int, written: int
     ) -> list[Prediction]:
         cut = 0.5 if self.threshold is None else self.threshold
-        decoding = self.config.evaluate.decoding
+        decoding = self.decoding or self.config.evaluate.decoding
         options = Options(batch_size, written, decoding, threshold=cut, empty=self.empty)
         with Silent().stage("", None) as bar:
-            return answer(self.model, self.task, self._items(contexts), self.labels, options, bar)
+            return answer(self.model, self.task, self.items(contexts), self.labels, options, bar)
 
     def _sizes(self, contexts: Sequence[Sequence[Message]]) -> list[int | Problem]:
         """How many tokens each conversation has as a prompt."""
@@ -162,7 +185,7 @@ class Predictor:
 
         try:
             with quiet():  # it is told here that a text is too long for the model
-                return [len(prompt) for prompt in self.model.prompts(self._items(contexts))]
+                return [len(prompt) for prompt in self.model.prompts(self.items(contexts))]
         except InputError as error:  # of a chat template, which does not say for which
             if len(contexts) < 2:
                 return [error.problems[0]]
@@ -170,7 +193,7 @@ class Predictor:
 
     def _room(self, size: int) -> int | Problem:
         """How many tokens may be written after a prompt of ``size`` tokens."""
-        wanted, limit = self._longest_answer, readable(self.model)
+        wanted, limit = self.longest_answer, readable(self.model)
         if limit is None:
             return wanted
         # Of other families the answer is no part of what is read.
@@ -182,7 +205,8 @@ class Predictor:
             return Problem("cli.predict-too-long", fields=fields)
         return min(wanted, limit - size) if joined and self._writes else wanted
 
-    def _items(self, contexts: Sequence[Sequence[Message]]) -> list[Item]:
+    def items(self, contexts: Sequence[Sequence[Message]]) -> list[Item]:
+        """What is asked in each conversation."""
         return [
             Item(str(n), str(n), tuple(turns), "", thinks=self.thinks)
             for n, turns in enumerate(contexts)
@@ -219,14 +243,24 @@ def read_questions(
     if isinstance(data, Problem):
         raise InputError(data)
     templated, threshold = columns(config.task), config.task.labels.threshold
-    manner = Manner(fields, templated, threshold, answered=False)
+    strip = config.data.strip_marks
+    manner = Manner(fields, templated, threshold, answered=False, strip_marks=strip)
     return read_inputs(data, name, manner, form)
 
 
 def predict_stream(
-    predictor: Predictor, asked: Sequence[Input | BadLine], batch_size: int
+    predictor: Predictor,
+    asked: Sequence[Input | BadLine],
+    batch_size: int,
+    drawn: Drawn | None = None,
 ) -> Iterator[dict[str, object]]:
     """Results in the order of the input, each a JSON object, some batches at a time.
+
+    Args:
+        predictor: the model.
+        asked: what a file asks.
+        batch_size: conversations at a time.
+        drawn: adds ``"samples"``, ``{"answer", "count"}`` each, to every result.
 
     Yields:
         ``{"line", "id"?, "text", "label", "probability"}``, for sets ``"labels"`` in place of
@@ -236,11 +270,14 @@ def predict_stream(
     """
     step = 4 * batch_size
     for start in range(0, len(asked), step):
-        yield from _results(predictor, asked[start : start + step], batch_size)
+        yield from _results(predictor, asked[start : start + step], batch_size, drawn)
 
 
 def _results(
-    predictor: Predictor, asked: Sequence[Input | BadLine], batch_size: int
+    predictor: Predictor,
+    asked: Sequence[Input | BadLine],
+    batch_size: int,
+    drawn: Drawn | None,
 ) -> Iterator[dict[str, object]]:
     contexts: dict[int, tuple[Message, ...]] = {}
     questions: dict[int, str] = {}
@@ -263,7 +300,11 @@ def _results(
         if isinstance(result, Problem):
             yield {**place, "error": str(result), "code": result.code}
         else:
-            yield {**place, "text": questions[number], **_told(predictor.task.answers, result)}
+            told = {**place, "text": questions[number], **_told(predictor.task.answers, result)}
+            if drawn is not None:
+                counts = drawn(contexts[number])
+                told["samples"] = [{"answer": said, "count": times} for said, times in counts]
+            yield told
 
 
 def _question(messages: Sequence[Message]) -> str:
@@ -284,7 +325,26 @@ def _told(answers: Answers, prediction: Prediction) -> dict[str, object]:
 class Chat:
     """A conversation with a model that remembers ``history`` past exchanges."""
 
-    def __init__(self, predictor: Predictor, system: str | None, history: History) -> None:
+    def __init__(
+        self,
+        predictor: Predictor,
+        system: str | None,
+        history: History,
+        *,
+        asked: Callable[[str], str] = str,
+        constrained: bool = False,
+    ) -> None:
+        """A conversation that begins.
+
+        Args:
+            predictor: the model.
+            system: the system prompt; None: that of training.
+            history: how many past exchanges are remembered.
+            asked: what becomes of what a user says: ``Predictor.asked`` puts the template around.
+            constrained: answer with labels of the closed set, not with free text.
+        """
+        self._asked = asked
+        self._constrained = constrained
         self._predictor = predictor
         self.system = predictor.system if system is None else system
         self._history = history
@@ -298,9 +358,13 @@ class Chat:
         kept = (
             self._past if self._history == "all" else self._past[len(self._past) - self._history :]
         )
-        turns = [message for exchange in kept for message in exchange]
+        turns = [
+            message
+            for asked, answered in kept
+            for message in (Message("user", self._asked(asked.content)), answered)
+        ]
         system = [Message("system", self.system)] if self.system else []
-        return (*system, *turns, Message("user", said))
+        return (*system, *turns, Message("user", self._asked(said)))
 
     def reply(self, said: str, max_new_tokens: int, **sampling: Any) -> Iterator[str]:
         """Stream the answer; remember the exchange once it is complete.
@@ -321,7 +385,7 @@ class Chat:
         self, context: Sequence[Message], max_new_tokens: int, **sampling: Any
     ) -> Iterator[str]:
         model = self._predictor.model
-        if model.generates:
+        if model.generates and not self._constrained:
             self.ended = yield from model.stream(context, max_new_tokens, **sampling)
         else:
             yield " ".join(self._predictor.predict([context])[0].labels or ())

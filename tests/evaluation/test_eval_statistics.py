@@ -201,3 +201,38 @@ def test_bootstrap_draws_every_resample_with_replacement() -> None:
     weights = statistics.bootstrap_weights(50, 20, seed=4)
     drawn = np.random.default_rng(4).integers(0, 50, size=(20, 50))
     assert (weights == np.stack([np.bincount(rows, minlength=50) for rows in drawn])).all()
+
+
+# --- intervals and verdicts agree ---
+
+
+@pytest.mark.parametrize("difference", [0.2, -0.2])
+@pytest.mark.parametrize("p", [1e-9, 0.01, 0.049, 0.05, 0.25, 1.0])
+@pytest.mark.parametrize("wide", [0.0, 0.1, 0.19, 0.3])
+def test_an_interval_excludes_zero_where_the_test_does(
+    difference: float, p: float, wide: float
+) -> None:
+    told_apart = p < 0.05
+    around = (difference - wide, difference + wide)
+    low, high = statistics.agreeing(difference, around, p, told_apart)
+    assert low <= difference <= high
+    assert (low > 0 or high < 0) == told_apart
+
+
+def test_an_interval_that_agrees_stays() -> None:
+    assert statistics.agreeing(0.2, (0.1, 0.3), 0.01, told_apart=True) == (0.1, 0.3)
+    assert statistics.agreeing(0.2, (-0.1, 0.3), 0.2, told_apart=False) == (-0.1, 0.3)
+    assert statistics.agreeing(0.0, (0.0, 0.0), 1.0, told_apart=False) == (0.0, 0.0)
+
+
+def test_several_comparisons_widen_the_interval_and_need_more_rows() -> None:
+    drawn = np.random.default_rng(1).normal(0.1, 0.06, 4000)
+    one, six = (statistics.percentile_interval(drawn, n) for n in (1, 6))
+    assert one is not None
+    assert six is not None
+    assert six[0] < one[0] < one[1] < six[1]
+    assert np.mean((drawn >= six[0]) & (drawn <= six[1])) == pytest.approx(1 - 0.05 / 6, abs=1e-3)
+    few, more = (statistics.rows_needed(0.1, drawn, 50, n) for n in (1, 6))
+    assert few is not None
+    assert more is not None
+    assert more / few == pytest.approx(((2.638 + 0.8416) / (1.96 + 0.8416)) ** 2, rel=0.02)

@@ -99,9 +99,9 @@ def test_the_same_call_gives_the_same_numbers() -> None:
     assert metrics(base=range(9), tuned=range(30)) == metrics(base=range(9), tuned=range(30))
 
 
-def test_identical_systems_are_indistinguishable() -> None:
+def test_identical_systems_are_identical() -> None:
     found = metrics(base=range(20), tuned=range(20))
-    assert {p["verdict"] for p in found["paired"]} == {"indistinguishable"}
+    assert {p["verdict"] for p in found["paired"]} == {"identical"}
     assert {p["p"] for p in found["paired"]} == {1.0}
 
 

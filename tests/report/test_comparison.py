@@ -190,7 +190,7 @@ SOURCE = "\n".join(
     for path in Path(kunren.__file__).parent.rglob("*")
     if path.suffix in (".py", ".jinja")
 )
-BUILT = re.compile(r"(kind|state|metric|purpose|rows)-|better|worse|indistinguishable")
+BUILT = re.compile(r"(kind|state|metric|purpose|rows)-|better|worse|indistinguishable|identical")
 """Names that are put together, as f"compare.state-{status}" is."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,15 @@ class _History(click.ParamType[Any]):
     help=text("cli.chat-top-p"),
 )
 @click.option(
+    "--repetition-penalty",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help=text("cli.repetition-penalty"),
+)
+@click.option("--constrained", is_flag=True, help=text("cli.constrained"))
+@click.option("--samples", type=click.IntRange(min=1), default=None, help=text("cli.samples"))
+@click.option(
     "--format",
     "format_",
     type=click.Choice(["text", "json"]),
@@ -68,14 +78,22 @@ def command(
     max_new_tokens: int,
     temperature: float,
     top_p: float,
+    repetition_penalty: float,
+    constrained: bool,
+    samples: int | None,
     format_: str,
 ) -> None:
     """Read lines, stream answers; Ctrl+C or Ctrl+D ends cleanly."""
+    from kunren.config.schema import Decoding
+    from kunren.samples import samples as count_samples
     from kunren.use import Chat, Predictor
 
     with progress() as shown:
         predictor = Predictor.open(run, base=base, progress=shown)
-    chat = Chat(predictor, system, history)
+    if constrained:
+        predictor.see_that_it_can_choose()
+    predictor.asked("")
+    chat = Chat(predictor, system, history, asked=predictor.asked, constrained=constrained)
     which = text("cli.chat-which-base" if base else "cli.chat-which-tuned")
     say(text("cli.chat-intro", which=which, history=_said(history)))
     if chat.system:
@@ -83,15 +101,35 @@ def command(
     sampling: dict[str, Any] = {"do_sample": False}
     if temperature > 0:
         sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p}
+    sampling["repetition_penalty"] = repetition_penalty
+    drawn = Decoding(
+        sample=True,
+        temperature=temperature or 1.0,
+        top_p=top_p,
+        repetition_penalty=repetition_penalty,
+    )
+    draw = partial(
+        count_samples,
+        predictor,
+        count=samples or 0,
+        drawn=drawn,
+        constrained=constrained,
+        max_new_tokens=max_new_tokens,
+    )
     try:
         while True:
             said = _ask()
             if not said.strip():
                 continue
+            context = chat.context(said)
             pieces = chat.reply(said, max_new_tokens, **sampling)
             if format_ == "json":
                 exchange = {"user": said, "assistant": "".join(pieces).strip()}
-                sys.stdout.write(json_text(exchange | {"ended": chat.ended}))
+                result: dict[str, Any] = exchange | {"ended": chat.ended}
+                if samples:
+                    counted = draw(context)
+                    result["samples"] = [{"answer": a, "count": n} for a, n in counted]
+                sys.stdout.write(json_text(result))
             else:
                 for piece in pieces:
                     sys.stdout.write(printable(piece))
@@ -100,6 +138,10 @@ def command(
             sys.stdout.flush()
             if chat.ended is False and format_ == "text":
                 say(text("cli.chat-cut", limit=max_new_tokens))
+            if samples and format_ == "text":
+                for answer, times in draw(context):
+                    sys.stdout.write(f"{times}/{samples}  {printable(answer)}\n")
+                sys.stdout.flush()
     except (KeyboardInterrupt, EOFError):
         if format_ == "text":
             sys.stdout.write("\n")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -37,6 +39,14 @@ _MOST_TOLD = 20
     show_default=True,
     help=text("cli.predict-batch-size"),
 )
+@click.option(
+    "--repetition-penalty",
+    type=click.FloatRange(min=0, min_open=True),
+    default=None,
+    help=text("cli.repetition-penalty"),
+)
+@click.option("--constrained", is_flag=True, help=text("cli.constrained"))
+@click.option("--samples", type=click.IntRange(min=1), default=None, help=text("cli.samples"))
 @click.option("--format", "format_", type=click.Choice(["json"]), default="json", hidden=True)
 def command(
     run: Path,
@@ -46,11 +56,16 @@ def command(
     field: str | None,
     input_format: Literal["auto", "jsonl", "csv", "tsv", "lines"],
     batch_size: int,
+    repetition_penalty: float | None,
+    constrained: bool,
+    samples: int | None,
     format_: str,  # noqa: ARG001  (JSON is the only format; the option exists for uniformity)
 ) -> int:
     """Predict every line, in order; 1 where some could not be answered: their results say why."""
+    from kunren.config.schema import Decoding
     from kunren.experiment import open_finished
-    from kunren.use import Predictor, predict_stream, read_questions
+    from kunren.samples import samples as draw
+    from kunren.use import Drawn, Predictor, predict_stream, read_questions
 
     _, config = open_finished(run)
     given = None if str(file) == "-" else file
@@ -61,8 +76,19 @@ def command(
     bad = 0
     with _lines_to(output, given) as write, progress() as shown:
         predictor = Predictor.open(run, base=base, progress=shown)
+        if constrained:
+            predictor.see_that_it_can_choose()
+        if repetition_penalty is not None:
+            changed = {"repetition_penalty": repetition_penalty}
+            decoding = config.evaluate.decoding.model_copy(update=changed)
+            predictor = replace(predictor, decoding=decoding)
+        how = (predictor.decoding or config.evaluate.decoding).repetition_penalty
+        sampled = Decoding(sample=True, repetition_penalty=how)
+        drawn: Drawn | None = None
+        if samples:
+            drawn = partial(draw, predictor, count=samples, drawn=sampled, constrained=constrained)
         with shown.stage(text("cli.predict-stage"), len(asked.rows)) as bar:
-            for result in predict_stream(predictor, asked.rows, batch_size):
+            for result in predict_stream(predictor, asked.rows, batch_size, drawn):
                 if "error" in result:
                     bad += 1
                     _tell(result, bad, shown.say)

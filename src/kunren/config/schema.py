@@ -136,6 +136,9 @@ class DataConfig(Section):
     untuned model the passages that are most like each question."""
     fields: Fields = Fields()
     split: Split = Split()
+    strip_marks: bool = False
+    """Take marks of chat templates (``<end_of_turn>``, ``<|im_end|>``, ``[INST]`` and the like) out
+    of texts and answers when they are read."""
     overlap: Literal["error", "drop"] = "error"
     """Rows, question and answer, that stand in two named files. ``drop``: they are taken out of the
     training rows (of the validation rows, where the other file is the test file), and counted."""
@@ -280,7 +283,9 @@ class Decoding(Section):
         return self
 
 
-Baseline = Literal["majority", "constant", "nearest", "tfidf_logreg", "few_shot", "retrieval"]
+Baseline = Literal[
+    "majority", "constant", "nearest", "tfidf_logreg", "few_shot", "retrieval", "copy", "lead"
+]
 
 
 class EvaluateConfig(Section):

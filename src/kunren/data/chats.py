@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import get_args
 
+from kunren.data import marks
 from kunren.data.cells import amount, as_text, is_missing, structure
 from kunren.data.normalize import is_blank
 from kunren.data.notes import RecordLog
@@ -68,11 +69,14 @@ def conversation(
     """
     turns: list[object] = []
     for name, value in columns.items():
-        listed = structure(value) if isinstance(value, str) else value
+        typed = [{"role": role, "content": said} for role, said in marks.conversation(value)]
+        listed = typed or (structure(value) if isinstance(value, str) else value)
         if not isinstance(listed, list):
             log.wrong("messages-type", field=name, found=quoted(value))
             return ()
-        if isinstance(value, str):
+        if typed:
+            log.note("typed-chat", column=name)
+        elif isinstance(value, str):
             log.note("written-out", column=name)
         turns += listed
     shown = " + ".join(columns)

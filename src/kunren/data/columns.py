@@ -13,6 +13,10 @@ from dataclasses import dataclass
 import regex
 
 from kunren.config.schema import Fields
+from kunren.errors import Problem
+from kunren.types import Row
+
+_NAMED = 8
 
 _WORDS = regex.compile(r"[\p{Hiragana}\p{Katakana}\p{Han}]{2}|\p{L}+\s+\p{L}+")
 
@@ -90,3 +94,16 @@ def renamed(names: Sequence[str], wanted: Wanted) -> Mapping[str, str]:
         if len(alike) == 1:
             new[alike[0]] = want
     return {name: becomes for name, becomes in new.items() if becomes != name}
+
+
+def perhaps_unread(noted: Sequence[Problem], rows: Sequence[Row]) -> list[Problem]:
+    """Of rows that are too much alike: the texts that nothing reads, where they may differ."""
+    for note in noted:
+        names = note.fields.get("columns")
+        if note.code != "notes.unread-columns" or not isinstance(names, list):
+            continue
+        texts = [name for name in names if holds_words([row.fields.get(name, "") for row in rows])]
+        if texts:
+            said: dict[str, object] = {"columns": "、".join(texts[:_NAMED]), "first": texts[0]}
+            return [Problem("data.perhaps-unread", note.where, said)]
+    return []

@@ -101,7 +101,7 @@ def read_files(
             said: dict[str, object] = {"first": same, "second": key}
             problems.append(Problem("data.same-file", Where(shown(path)), said))
     asked = task or TaskConfig()
-    manner = Manner(data.fields, templated, asked.labels.threshold)
+    manner = Manner(data.fields, templated, asked.labels.threshold, strip_marks=data.strip_marks)
     found = {key: read(path, manner) for key, path in paths.items()}
     problems += [problem for one in found.values() for problem in one.problems]
     if asked.kind == "classify" and not isinstance(data.fields.label, str):

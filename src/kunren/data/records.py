@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from math import isnan
 
 from kunren.config.schema import Fields
+from kunren.data import marks
 from kunren.data.cells import amount, as_text, is_missing
 from kunren.data.chats import conversation, quoted
 from kunren.data.missing import is_missing as missing_word
@@ -47,12 +48,14 @@ class Manner:
         threshold: of label columns, the value above which a row has the label.
         answered: whether each record must have an answer. Where not, one that is there is left out:
             it is what is to be predicted.
+        strip_marks: whether typed marks of chat templates are taken out.
     """
 
     fields: Fields
     templated: Collection[str] = ()
     threshold: float = 0.0
     answered: bool = True
+    strip_marks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +229,9 @@ class _RecordReader:
         if weight == 0 and messages and not self.log.problems:
             self.log.note("row-without-weight", column=str(self.fields.weight))
             messages = ()
+        if self.manner.strip_marks and any(marks.chat_marks(m.content) for m in messages):
+            self.log.note("marks-stripped")
+            messages = marks.without_marks(messages, LIST_SEPARATOR)
         return Content(
             messages=() if self.log.problems else _weighed(messages, weight),
             fields=fields_of(self.record, self.fields, shape.chat),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from kunren.config.schema import Fields
+from kunren.data import marks
 from kunren.data.cells import is_missing, structure
 
 QUESTIONS = (
@@ -110,11 +111,15 @@ def shape_of(
             return Shape(pair or tuple(chats), system=system, found=True), []
         if chats:
             return Shape(), [Ambiguous("messages", tuple(chats))]
+    elif fields.label not in record and marks.conversation(record.get(fields.text)):
+        return Shape((fields.text,), system=system, found=True), []
     return _flat(record, fields, templated, system, answered=answered)
 
 
 def is_chat(value: object) -> bool:
-    """Whether a value is a list of turns, or one written out as text."""
+    """Whether a value is a list of turns, or one written out as text, as JSON or with marks."""
+    if marks.conversation(value):
+        return True
     if isinstance(value, str):
         if value.lstrip()[:1] != "[":
             return False

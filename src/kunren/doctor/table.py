@@ -76,6 +76,7 @@ DATA = (
     Rule("D025", "broken-json", "data_written:broken_json"),
     Rule("D026", "looping-answers", "data_written:looping_answers"),
     Rule("D027", "unread-columns", "data_columns:unread_columns"),
+    Rule("D033", "control-tokens", "data_marks:control_tokens"),
     Rule("D030", "unread-keys", "data_turns:unread_keys", "data_turns:unread_keys_of_data"),
 )
 """What the rows and their split tell; known before training."""

@@ -151,7 +151,8 @@ def _compared(
         return []
     others = [system for name, system in answered.items() if name != subject]
     one = answered[subject]
-    return [pair for other in others if (pair := compare(test, one, other, metric)) is not None]
+    pairs = (compare(test, one, other, metric, max(1, len(others))) for other in others)
+    return [pair for pair in pairs if pair is not None]
 
 
 def _kind(answers: Answers, space: Space, config: EvaluateConfig) -> Kind:

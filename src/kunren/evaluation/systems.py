@@ -9,7 +9,7 @@ from functools import reduce
 import numpy as np
 
 from kunren.evaluation import statistics
-from kunren.evaluation.metric import Floats, Indices, Metric, Space, Statistics
+from kunren.evaluation.metric import Floats, Indices, Metric, Space, Statistics, answer_key
 from kunren.messages import text
 from kunren.types import Item, Paired, Prediction, Score, Verdict
 
@@ -83,6 +83,14 @@ class System:
         said = [p for n in places if (p := self._said[n]) is not None]
         return [self._test.items[n] for n in places], said
 
+    def said_alike(self, other: System, places: Indices) -> bool:
+        """Whether both gave the same answers to these items, in every repetition."""
+        times = max(len(self.repeats), len(other.repeats))
+        pairs = zip(*(s.repeats * (times // len(s.repeats)) for s in (self, other)), strict=True)
+        return all(
+            _answer(one._said[n]) == _answer(two._said[n]) for one, two in pairs for n in places
+        )
+
     def table(self, metric: Metric) -> Table:
         """The metric's statistics of these items."""
         key = (metric.reads, metric.statistics, metric.derive)
@@ -150,6 +158,13 @@ class System:
         return self._values[metric.name]
 
 
+def _answer(said: Prediction | None) -> object:
+    """What of a prediction is its answer: its labels and what it has beside them, or its text."""
+    if said is None or said.labels is None:
+        return None if said is None else said.generated
+    return frozenset(map(answer_key, (*said.labels, *said.invalid)))
+
+
 def score(test: Test, system: System, metric: Metric, why_missing: Callable[[], str]) -> Score:
     """The value of a metric, with its interval.
 
@@ -200,11 +215,14 @@ def _exact(metric: Metric, value: float, by_row: Floats) -> tuple[float, float] 
     return top * low, top * high
 
 
-def compare(test: Test, a: System, b: System, metric: Metric) -> Paired | None:
+def compare(
+    test: Test, a: System, b: System, metric: Metric, comparisons: int = 1
+) -> Paired | None:
     """System a against system b on the items that both answered; None: there is no difference.
 
     Not one of zero, but none at all: one of the values is undefined, or the metric lacks a package.
     A system that was trained once stands against every repetition of one that was trained often.
+    Interval and rows needed allow for ``comparisons`` in all; for p values see ``corrected``.
     """
     if metric.lacks:
         return None
@@ -216,7 +234,7 @@ def compare(test: Test, a: System, b: System, metric: Metric) -> Paired | None:
     if np.isnan(difference):
         return None
     resampled = a.resampled(metric, both) - b.resampled(metric, both)
-    interval = statistics.percentile_interval(resampled) or (difference, difference)
+    interval = statistics.percentile_interval(resampled, comparisons) or (difference, difference)
     times = max(len(of_a), len(of_b))
     if metric.part == "hit" and times == 1:
         p = statistics.mcnemar_midp(np.rint(of_a[0][:, 0] - of_b[0][:, 0]).astype(np.int64))
@@ -227,9 +245,15 @@ def compare(test: Test, a: System, b: System, metric: Metric) -> Paired | None:
             of_a, of_b, lambda sums: metric.value(sums, test.space), len(test.weights), test.seed
         )
         kind = "paired-randomisation"
-    needed = statistics.rows_needed(difference, resampled, test.n_rows)
-    verdict = _verdict(metric.better, difference, p)
+    needed = statistics.rows_needed(difference, resampled, test.n_rows, comparisons)
+    same = difference == 0 and a.said_alike(b, both)
+    verdict: Verdict = "identical" if same else _verdict(metric.better, difference, p)
+    if comparisons == 1:
+        interval = statistics.agreeing(difference, interval, p, verdict in _APART)
     return Paired(a.name, b.name, metric.name, difference, interval, p, kind, verdict, p, needed)
+
+
+_APART = ("better", "worse")
 
 
 def _verdict(better: str | None, difference: float, p: float) -> Verdict:
@@ -246,7 +270,10 @@ def corrected(pairs: Sequence[Paired], better: str | None) -> list[Paired]:
     """
     found = []
     for pair, p in zip(pairs, statistics.holm([pair.p for pair in pairs]), strict=True):
-        verdict = _verdict(better, pair.difference, p)
+        same = pair.verdict == "identical"
+        verdict = pair.verdict if same else _verdict(better, pair.difference, p)
+        interval = statistics.agreeing(pair.difference, pair.ci95, p, verdict in _APART)
         needed = pair.rows_needed if verdict == "indistinguishable" else None
-        found.append(replace(pair, p_holm=p, verdict=verdict, rows_needed=needed))
+        told = replace(pair, p_holm=p, verdict=verdict, ci95=interval, rows_needed=needed)
+        found.append(told)
     return found

@@ -102,7 +102,12 @@ def metric_name(metric: str) -> str:
 
 def percent(share: float) -> str:
     """0.456 → ``45.6 %``."""
-    return f"{round(100 * share, 1) + 0.0:.1f} %"  # of a difference just below 0 no "-0.0 %"
+    return f"{_rounded(100 * share, 1):.1f} %"
+
+
+def _rounded(value: float, digits: int) -> float:
+    """Rounded, and without the sign of a zero: of a value just below 0 no "-0.0" is shown."""
+    return round(value, digits) + 0.0
 
 
 def number(value: float, of: Unit = "share") -> str:
@@ -110,19 +115,24 @@ def number(value: float, of: Unit = "share") -> str:
     if of == "share":
         return percent(value)
     if of == "points":
-        return f"{value:.1f}"
+        return f"{_rounded(value, 1):.1f}"
     if of == "coefficient":
-        return f"{value:.3f}"
-    return f"{value:.0f}" if value == round(value) else f"{value:.2f}"
+        return f"{_rounded(value, 3):.3f}"
+    return f"{value + 0.0:.0f}" if value == round(value) else f"{_rounded(value, 2):.2f}"
 
 
 def gap(difference: float, of: Unit = "share") -> str:
     """A difference, with its sign and without the unit: of shares in percentage points."""
     if of == "count":
-        return f"{difference:+.2f}"
+        return signed(difference, 2)
     if of == "coefficient":
-        return f"{difference:+.3f}"
-    return f"{100 * difference if of == 'share' else difference:+.1f}"
+        return signed(difference, 3)
+    return signed(100 * difference if of == "share" else difference, 1)
+
+
+def signed(value: float, digits: int) -> str:
+    """A number with its sign, which of a zero is always ``+``."""
+    return f"{_rounded(value, digits):+.{digits}f}"
 
 
 def cell(score: Mapping[str, Any] | None, of: Unit = "share") -> str:
@@ -139,6 +149,12 @@ def cell(score: Mapping[str, Any] | None, of: Unit = "share") -> str:
 def p_value(p: float) -> str:
     """``p = 0.034``, or ``p < 0.001``."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def judged_p(pair: Mapping[str, Any]) -> str:
+    """The p value that the verdict of a comparison rests on, named as corrected where it was."""
+    p, alone = pair.get("p_holm", pair["p"]), pair["p"]
+    return p_value(p) if p == alone else text("evaluate.corrected-p", p=p_value(p))
 
 
 def _within(name: str) -> str:
@@ -175,7 +191,7 @@ def verdict_sentence(metrics: Mapping[str, Any]) -> str:
             role: text(f"evaluate.base-{untuned}-value", value=other) if role == "base" else other,
             f"{role}_name": fields.get(f"{role}_name") or system_name(system),
             f"{role}_gap": gap(pair["difference"], of),
-            f"{role}_p": p_value(pair.get("p_holm", pair["p"])),
+            f"{role}_p": judged_p(pair),
         }
         kinds.append(pair["verdict"])
     return text(f"evaluate.verdict-{kinds[0]}-{kinds[1]}", **fields)

@@ -6,7 +6,6 @@ cut from the same rendering, so that what is trained is what is asked later, tok
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -20,6 +19,7 @@ from kunren.models.chat_template import reads_reasoning, render
 from kunren.models.choice import most_probable
 from kunren.models.label_trie import Forest, label_forest
 from kunren.models.meter import count
+from kunren.models.typed_tokens import BREAK, as_texts, encode, special, special_tokens
 from kunren.models.writing import Writer
 from kunren.progress import Task
 from kunren.types import AnyExample, Example, Item, Message, Prediction, Row, Written
@@ -43,6 +43,7 @@ def _pieces(tokenizer: Any, messages: Sequence[Message]) -> list[tuple[str, bool
     piece begins where the model begins to write. Assistant turns of weight 0 are read as they
     stand. Text after the last answer's end of turn is left out.
     """
+    messages = as_texts(tokenizer, messages)
     answers = [m for m in messages if m.is_answer]
     thinks = any(m.reasoning for m in answers) and reads_reasoning(tokenizer)
     marked = [
@@ -54,11 +55,10 @@ def _pieces(tokenizer: Any, messages: Sequence[Message]) -> list[tuple[str, bool
         for m in messages
     ]
     before, *parts = render(tokenizer, marked, add_generation_prompt=False).split(_MARK)
-    special = _special(tokenizer)
     pieces = []
     for answer, after in zip(answers, parts, strict=True):
         asked, thought = _thought(tokenizer, before, answer.reasoning.strip())
-        cut = special.first_end(after)
+        cut = special(tokenizer).first_end(after)
         pieces += [(asked, False), (thought + answer.content.strip() + after[:cut], True)]
         before = after[cut:]
     return pieces or [(before, False)]
@@ -90,38 +90,6 @@ def _closing(tokenizer: Any) -> str:
     return said.partition(_THOUGHT)[2].partition(_MARK)[0].strip()
 
 
-class _Special:
-    """Finds special tokens. Gemma has thousands: a pattern of all takes long to compile."""
-
-    def __init__(self, tokens: Sequence[str]) -> None:
-        self._tokens = frozenset(filter(None, tokens))
-        self._lengths = sorted({len(token) for token in self._tokens}, reverse=True)
-        begins = "".join(sorted({token[0] for token in self._tokens}))
-        self._begin = re.compile(f"[{re.escape(begins)}]" if begins else r"(?!)")
-
-    def first_end(self, text: str) -> int:
-        """Where the first special token ends, of several there the longest; without one, the end.
-
-        Args:
-            text: what a template puts after an answer.
-        """
-        for begin in self._begin.finditer(text):
-            for length in self._lengths:
-                if text[begin.start() : begin.start() + length] in self._tokens:
-                    return min(begin.start() + length, len(text))
-        return len(text)
-
-
-@lru_cache(maxsize=4)  # every row asks
-def _special(tokenizer: Any) -> _Special:
-    return _Special(_special_tokens(tokenizer))
-
-
-def _special_tokens(tokenizer: Any) -> list[str]:
-    added = [t.content for t in tokenizer.added_tokens_decoder.values() if t.special]
-    return sorted({*added, *tokenizer.all_special_tokens}, key=len, reverse=True)
-
-
 def _tokenize(
     tokenizer: Any, rows: Sequence[Sequence[tuple[str, bool]]]
 ) -> list[list[tuple[list[int], bool]]]:
@@ -134,7 +102,7 @@ def _tokenize(
     texts = ["".join(t for t, _ in row[: n + 1]) for row in rows for n in range(len(row))]
     if not texts:
         return []
-    whole = iter(tokenizer(texts, add_special_tokens=False)["input_ids"])
+    whole = iter(encode(tokenizer, texts, add_special_tokens=False))
     tokenized = []
     for row in rows:
         ids: list[int] = []
@@ -144,7 +112,7 @@ def _tokenize(
             if grown[: len(ids)] == ids:
                 new = grown[len(ids) :]
             else:
-                new = tokenizer(piece, add_special_tokens=False)["input_ids"]
+                (new,) = encode(tokenizer, [piece], add_special_tokens=False)
             ids = ids + new
             cut.append((new, trained))
         tokenized.append(cut)
@@ -179,7 +147,7 @@ class Causal:
         pieces = _pieces(self.tokenizer, [Message("user", "a"), Message("assistant", "b")])
         last = _tokenize(self.tokenizer, [pieces])[0][-1][0][-1]
         trained = (
-            {last} if self.tokenizer.decode([last]) in _special_tokens(self.tokenizer) else set()
+            {last} if self.tokenizer.decode([last]) in special_tokens(self.tokenizer) else set()
         )
         configured = self.loaded.model.generation_config.eos_token_id
         known = configured if isinstance(configured, list) else [configured]
@@ -232,7 +200,7 @@ class Causal:
         """What stands before an answer: in training, and where the template is asked for it."""
         pieces = _pieces(self.tokenizer, [*context, Message("assistant", "")])[:-1]
         asked = render(self.tokenizer, context, add_generation_prompt=True)
-        return "".join(said for said, _ in pieces), asked
+        return "".join(said for said, _ in pieces).replace(BREAK, ""), asked
 
     def prompts(self, items: Sequence[Item]) -> list[list[int]]:
         """``prompt`` of every item's context."""

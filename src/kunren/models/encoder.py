@@ -20,6 +20,7 @@ from kunren.models import Weight
 from kunren.models.choice import predictions, shares
 from kunren.models.meter import count
 from kunren.models.probe import probe
+from kunren.models.typed_tokens import as_text, encode
 from kunren.progress import Task
 from kunren.textfile import excerpt
 from kunren.types import AnyExample, Item, LabelExample, Message, Prediction, Row, Where
@@ -86,10 +87,8 @@ class Encoder:
         """
         between = self.tokenizer.sep_token or "\n"
         said = [[m.content or m.calls for m in c if m.role != "system"] for c in contexts]
-        texts = [between.join(turns) for turns in said]
-        if not texts:
-            return []
-        read: list[list[int]] = self.tokenizer(texts)["input_ids"]
+        texts = [between.join(as_text(self.tokenizer, turn) for turn in turns) for turns in said]
+        read = encode(self.tokenizer, texts)
         # A tokenizer without special tokens makes nothing of an empty text.
         return [ids or [self.pad_token] for ids in read]
 

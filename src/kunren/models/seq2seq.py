@@ -20,7 +20,7 @@ import numpy as np
 
 from kunren.config.schema import Decoding
 from kunren.errors import InputError, Problem
-from kunren.models import Weight
+from kunren.models import Weight, typed_tokens
 from kunren.models.choice import most_probable
 from kunren.models.label_trie import Forest, label_forest
 from kunren.models.meter import count
@@ -124,17 +124,16 @@ class Seq2Seq:
         """What the encoder reads of each item, ended as the tokenizer ends its inputs."""
         if not items:
             return []
-        texts = [as_text(item.context) for item in items]
-        ids: list[list[int]] = self.tokenizer(texts, verbose=False)["input_ids"]
-        return ids
+        texts = [typed_tokens.as_text(self.tokenizer, as_text(item.context)) for item in items]
+        return typed_tokens.encode(self.tokenizer, texts, verbose=False)
 
     def targets(self, answers: Sequence[str]) -> list[list[int]]:
         """What the decoder is to write for each answer, with the token that ends it."""
         if not answers:
             return []
         end = self.end_token
-        texts = [answer.strip() for answer in answers]
-        tokenized = self.tokenizer(text_target=texts, verbose=False)["input_ids"]
+        texts = [typed_tokens.as_text(self.tokenizer, answer.strip()) for answer in answers]
+        tokenized = typed_tokens.encode(self.tokenizer, texts, text_target=True, verbose=False)
         # Some tokenizers end a target with a language after the end, and some with nothing.
         return [[*(ids[: ids.index(end)] if end in ids else ids), end] for ids in tokenized]
 

@@ -105,6 +105,11 @@ class Writer:
 
         The model writes in a thread of its own, which ends with the iterator.
 
+        Args:
+            prompt: its token ids.
+            max_new_tokens: where it is cut.
+            sampling: arguments of ``generate``; ``repetition_penalty`` leaves the prompt out.
+
         Returns:
             Whether the model ended the answer itself; False: it was cut at the limit.
         """
@@ -114,6 +119,8 @@ class Writer:
         from transformers import StoppingCriteria, TextIteratorStreamer
 
         ids, mask = self.padded([prompt])
+        begin = 1 if self.encoder_decoder else ids.shape[1]
+        penalty = _penalty(float(sampling.pop("repetition_penalty", 1.0)), begin)
         streamer = TextIteratorStreamer(
             self.loaded.tokenizer,
             skip_prompt=True,
@@ -139,7 +146,7 @@ class Writer:
                     eos_token_id=list(self.ends),
                     pad_token_id=self.pad,
                     stopping_criteria=[_Left()],
-                    **{**_NEUTRAL, "num_beams": 1, **sampling},
+                    **{**_NEUTRAL, "num_beams": 1, **sampling, **penalty},
                 )
                 made.append(out)
             except BaseException as error:
@@ -155,7 +162,6 @@ class Writer:
             thread.join()
         if failed:
             raise failed[0]
-        begin = 1 if self.encoder_decoder else ids.shape[1]
         return self._length(made[0][begin:].tolist())[1]
 
     def padded(self, prompts: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -224,8 +230,6 @@ def _options(decoding: Decoding, written_from: int) -> dict[str, Any]:
         written_from: how many tokens stand before the answer. The repetition penalty leaves them
             out; that of transformers would punish a label for being named in the prompt.
     """
-    from transformers import LogitsProcessorList, RepetitionPenaltyLogitsProcessor
-
     options: dict[str, Any] = {
         **_NEUTRAL,
         "num_beams": decoding.beams,
@@ -235,7 +239,13 @@ def _options(decoding: Decoding, written_from: int) -> dict[str, Any]:
         options["temperature"] = float(decoding.temperature)
         options["top_k"] = decoding.top_k
         options["top_p"] = float(decoding.top_p)
-    if decoding.repetition_penalty != 1:
-        penalty = RepetitionPenaltyLogitsProcessor(float(decoding.repetition_penalty), written_from)
-        options["logits_processor"] = LogitsProcessorList([penalty])
-    return options
+    return options | _penalty(float(decoding.repetition_penalty), written_from)
+
+
+def _penalty(penalty: float, written_from: int) -> dict[str, Any]:
+    from transformers import LogitsProcessorList, RepetitionPenaltyLogitsProcessor
+
+    if penalty == 1:
+        return {}
+    processor = RepetitionPenaltyLogitsProcessor(penalty, written_from)
+    return {"logits_processor": LogitsProcessorList([processor])}

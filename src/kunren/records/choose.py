@@ -236,8 +236,10 @@ def _unlike(best: Entry, second: Entry, metric: str) -> Iterator[str]:
         tested = pair(best, second, [metric]).get(metric)
         if tested is None:
             yield text("compare.caution-untested", **said)
-        elif tested.verdict == "indistinguishable":
-            yield text("compare.caution-chance", p=p_value(tested.p), **said)
+        elif tested.verdict in ("indistinguishable", "identical"):
+            same = tested.verdict == "identical"
+            code = "compare.caution-same" if same else "compare.caution-chance"
+            yield text(code, p=p_value(tested.p), **said)
         return
     ours, theirs = best.interval(metric), second.interval(metric)
     if ours is None or theirs is None:

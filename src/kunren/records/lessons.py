@@ -32,6 +32,7 @@ _OPPOSITE: Mapping[Verdict, Verdict] = {
     "better": "worse",
     "worse": "better",
     "indistinguishable": "indistinguishable",
+    "identical": "identical",
 }
 
 
@@ -135,7 +136,7 @@ def _inconstant(
         same[step.key, _set_to(step.before), _set_to(step.after)].append(step)
     for (key, before, after), found in same.items():
         gains = [known(s.b, group.primary) - known(s.a, group.primary) for s in found]
-        chance = all(tested.get(s.name) == "indistinguishable" for s in found)
+        chance = all(tested.get(s.name) in ("indistinguishable", "identical") for s in found)
         if min(gains) < 0 < max(gains) and not chance:
             yield text("compare.finding-depends", key=key, before=before, after=after)
 

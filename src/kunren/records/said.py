@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kunren.evaluation.told import number
+from kunren.evaluation.told import number, signed
 from kunren.messages import catalogue, language, text
 from kunren.records.entry import Entry
 
@@ -42,7 +42,7 @@ def said_percent(change: float | None) -> str:
     """``+38 %``; one decimal below 10; a dash where there is none."""
     if change is None:
         return "—"
-    return f"{change:+.1f} %" if abs(change) < 10 else f"{change:+.0f} %"
+    return f"{signed(change, 1 if abs(change) < 10 else 0)} %"
 
 
 def said_setting(value: object) -> str:

@@ -18,6 +18,7 @@ from kunren.evaluation.told import (
     number,
     primary,
     shown,
+    signed,
     system_name,
     unit,
 )
@@ -98,7 +99,7 @@ def change(old: float, new: float, of: Unit = "share", *, percent: bool = True) 
     whole = of == "count" and old == round(old) and new == round(new)
     return text(
         f"record.change-{of}",
-        gap=f"{new - old:+.0f}" if whole else gap(new - old, of),
+        gap=signed(new - old, 0) if whole else gap(new - old, of),
         relative=relative(old, new) if percent else "—",
     )
 
@@ -108,4 +109,4 @@ def relative(old: float, new: float) -> str:
     if old <= 0:
         return "—"
     percent = 100 * (new - old) / old
-    return f"{percent:+,.0f} %" if abs(percent) >= COARSE else f"{percent:+.1f} %"
+    return f"{percent:+,.0f} %" if abs(percent) >= COARSE else f"{signed(percent, 1)} %"

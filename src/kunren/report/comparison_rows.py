@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from kunren.evaluation.told import signed
 from kunren.messages import text
 from kunren.records.entry import Entry
 from kunren.records.pairing import Differing, differing_rows
@@ -60,7 +61,7 @@ def _differing(each: Differing, entry: Entry) -> list[str]:
         gold_said(each.gold),
         answer_said(each.a, entry.answers),
         answer_said(each.b, entry.answers),
-        f"{each.difference:+.{digits}f}",
+        signed(each.difference, digits),
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from kunren.doctor.fixes import shown
 from kunren.evaluation.score import KINDS
 from kunren.evaluation.sentences import sentences
-from kunren.evaluation.told import metric_name
+from kunren.evaluation.told import metric_name, signed
 from kunren.messages import text
 from kunren.records.facts import Facts
 from kunren.report.course import POINTS
@@ -135,4 +135,4 @@ def _value(attempt: Mapping[str, Any]) -> str:
 def _gap(beyond: float | None, metric: str) -> str:
     if beyond is None:
         return "—"
-    return f"{beyond:+.1f}" if metric in POINTS else f"{beyond:+.3f}"
+    return signed(beyond, 1 if metric in POINTS else 3)

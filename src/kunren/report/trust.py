@@ -16,9 +16,9 @@ from kunren.evaluation.told import (
     best_baseline,
     find_pair,
     gap,
+    judged_p,
     metric_name,
     number,
-    p_value,
     primary,
     system_name,
     unit,
@@ -121,7 +121,7 @@ def _pair(metrics: Mapping[str, Any], system: str | None, aspect: str) -> Line:
         name=system_name(system, metrics),
         other=other,
         tuned=tuned,
-        p=p_value(pair.get("p_holm", pair["p"])),
+        p=judged_p(pair),
     )
     kind = "needed" if pair.get("rows_needed") else pair["verdict"]
     low, high = (gap(end, of) for end in pair["ci95"])

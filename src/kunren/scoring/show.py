@@ -8,9 +8,9 @@ from typing import Any
 from kunren.evaluation.baselines import BASELINES
 from kunren.evaluation.told import (
     gap,
+    judged_p,
     metric_name,
     number,
-    p_value,
     primary,
     system_name,
     unit,
@@ -19,7 +19,7 @@ from kunren.messages import text
 from kunren.report import results
 from kunren.report.format import clean, markdown, markdown_table
 
-_TURNED = {"better": "worse", "worse": "better", "indistinguishable": "indistinguishable"}
+_TURNED = {"better": "worse", "worse": "better"}
 
 
 def compared(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -36,7 +36,7 @@ def compared(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
             continue
         low, high = pair["ci95"]
         turned = {"a": pair["b"], "b": pair["a"], "difference": -pair["difference"]}
-        turned |= {"ci95": (-high, -low), "verdict": _TURNED[pair["verdict"]]}
+        turned |= {"ci95": (-high, -low), "verdict": _TURNED.get(pair["verdict"], pair["verdict"])}
         found.append({**pair, **turned})
     return found
 
@@ -52,8 +52,9 @@ def _verdict(metrics: Mapping[str, Any], pair: Mapping[str, Any]) -> str:
     of = unit(metrics, by)
     a, b = pair["a"], pair["b"]
     low, high = (gap(end, of) for end in pair["ci95"])
+    same = pair["verdict"] == "identical"
     return text(
-        "score.verdict",
+        "score.verdict-identical" if same else "score.verdict",
         a=clean(system_name(a, metrics)),
         b=clean(system_name(b, metrics)),
         verdict=text(f"score.{pair['verdict']}"),
@@ -63,7 +64,7 @@ def _verdict(metrics: Mapping[str, Any], pair: Mapping[str, Any]) -> str:
         gap=gap(pair["difference"], of),
         low=low,
         high=high,
-        p=p_value(pair["p"]),
+        p=judged_p(pair),
     )
 
 
@@ -101,6 +102,8 @@ def page(metrics: Mapping[str, Any]) -> str:
         ),
         text(f"record.note-tests-{metrics['answers']}"),
     ]
+    if len(metrics["paired"]) > len(metrics["compared"]):
+        how.append(text("record.note-holm"))
     parts = [
         f"# {text('score.title')}",
         _listed(verdicts(metrics)),

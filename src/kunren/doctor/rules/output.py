@@ -14,9 +14,9 @@ from kunren.evaluation.told import (
     best_baseline,
     find_pair,
     gap,
+    judged_p,
     metric_name,
     number,
-    p_value,
     primary,
     system_name,
     unit,
@@ -81,9 +81,8 @@ def not_better_than_base(metrics: Mapping[str, Any], settings: Mapping[str, Any]
     if pair["verdict"] == "better":
         return None
     worse = pair["verdict"] == "worse"
-    parts = [
-        text(f"doctor.not-better-than-base-{'worse' if worse else 'same'}", **_said(metrics, pair))
-    ]
+    kind = pair["verdict"] if worse or pair["verdict"] == "identical" else "same"
+    parts = [text(f"doctor.not-better-than-base-{kind}", **_said(metrics, pair))]
     needed = _rows_needed(pair, metrics["rows"])
     if needed is not None and needed > metrics["rows"]:
         parts += [text("rules_output.rows-needed", needed=needed), *_cross_validation(settings)]
@@ -139,7 +138,7 @@ def below_trivial(metrics: Mapping[str, Any]) -> Finding | None:
     if pair["verdict"] == "better":
         return None
     severity: Severity = "warning"
-    kind = "same"
+    kind = "identical" if pair["verdict"] == "identical" else "same"
     if pair["verdict"] == "worse":
         severity, kind = "critical", "worse"
     elif pair["difference"] > 0 and baseline not in CONSTANT:
@@ -210,8 +209,10 @@ def small_evaluation(
     points = half if of == "points" else 100 * half
     if rows >= few_rows and points < wide:
         return None
-    said = {"rows": _rows(metrics), "half": points, "metric": metric_name(by)}
-    parts = [text("doctor.small-evaluation-wide", **said), *_cross_validation(settings)]
+    said = {"rows": _rows(metrics), "half": points, "metric": metric_name(by), "step": 100 / rows}
+    # Where all rows agree the interval may have no width to speak of.
+    kind = "doctor.small-evaluation-wide" if round(points) else "doctor.small-evaluation-step"
+    parts = [text(kind, **said), *_cross_validation(settings)]
     return Finding("warning" if rows < few_rows else "info", joined(parts), evidence)
 
 
@@ -271,7 +272,7 @@ def _said(metrics: Mapping[str, Any], pair: Mapping[str, Any]) -> dict[str, obje
         "other": number(other, of),
         "name": system_name(pair["b"], metrics),
         "gap": gap(pair["difference"], of),
-        "p": p_value(pair.get("p_holm", pair["p"])),
+        "p": judged_p(pair),
     }
 
 
