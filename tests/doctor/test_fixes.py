@@ -121,7 +121,7 @@ train:
 def test_a_copy_is_written_beside_and_nothing_is_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "tiny.yaml"
     path.write_text(YAML, "utf-8")
-    patches = [finding("overfitting", train__epochs=4), finding("x", train__precision="fp32")]
+    patches = [finding("overfitting", train__epochs=4, train__precision="fp32")]
     first, second = fix_file(path, patches), fix_file(path, patches)
     assert path.read_text("utf-8") == YAML
     assert first.path == tmp_path / "tiny.fixed.yaml"
@@ -134,6 +134,9 @@ def test_a_copy_is_written_beside_and_nothing_is_overwritten(tmp_path: Path) -> 
     assert load(first.path).config.train.epochs == 4
     nothing = fix_file(path, [])
     assert (nothing.path, nothing.diff) == (None, "")
+    later = fix_file(path, [*patches, finding("not-learning", train__learning_rate=1e-2)])
+    assert load(later.path or path).config.train.epochs == 10
+    assert [one.slug for one in later.merged.refused] == ["overfitting", "overfitting"]
 
 
 def overfitted(tmp_path: Path, **changes: Any) -> Path:
@@ -172,7 +175,7 @@ def test_a_prompt_that_names_the_labels_is_made_anew_when_they_change(
     named = task.model_copy(update={"system": make_task(task).default_system(handmade.LABELS)})
     folder = overfitted(tmp_path, task=named.model_dump())
     change = finding("dominant-label", task__labels__ban=["😀"]) | {"code": "D000"}
-    monkeypatch.setattr(fixes, "diagnose", lambda _: {"findings": [change]})
+    monkeypatch.setattr(mended, "diagnose", lambda _: {"findings": [change]})
     fixed = fix_run(folder)
     assert fixed.path is not None
     made = load(fixed.path).config.task
