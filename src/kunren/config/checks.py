@@ -25,7 +25,7 @@ METRICS: Mapping[str, tuple[Metric, ...]] = {
 BASELINES: Mapping[str, tuple[str, ...]] = {
     "classify": ("majority", "nearest", "tfidf_logreg", "few_shot"),
     "tag": ("majority", "constant", "nearest", "tfidf_logreg", "few_shot"),
-    "answer": ("constant", "nearest", "few_shot", "retrieval"),
+    "answer": ("constant", "nearest", "copy", "lead", "few_shot", "retrieval"),
 }
 
 PROMPTED = ("few_shot", "retrieval")

@@ -283,7 +283,9 @@ class Decoding(Section):
         return self
 
 
-Baseline = Literal["majority", "constant", "nearest", "tfidf_logreg", "few_shot", "retrieval"]
+Baseline = Literal[
+    "majority", "constant", "nearest", "tfidf_logreg", "few_shot", "retrieval", "copy", "lead"
+]
 
 
 class EvaluateConfig(Section):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
+from kunren.evaluation.copying import COPIES, Rows, copy, lead, resembles
 from kunren.evaluation.likeness import vectorizer
 from kunren.evaluation.metric import Floats, Indices
 from kunren.evaluation.text import comparable, overlap
@@ -27,23 +28,6 @@ probability. Thousands would take hours, and the rare ones never reach the thres
 
 SAMPLE = 500
 """Training answers among which the constant text is looked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """What a baseline is made from and asked.
-
-    Attributes:
-        train: training items; their text and answers.
-        validation: likewise, to choose a threshold by.
-        test: items to predict; their answers are not looked at.
-        labels: the closed set, which holds every training label; empty for free text.
-    """
-
-    train: Sequence[Item]
-    validation: Sequence[Item]
-    test: Sequence[Item]
-    labels: Sequence[str]
 
 
 def majority(rows: Rows) -> list[Prediction]:
@@ -254,7 +238,7 @@ BASELINES: Mapping[Answers, Mapping[str, Baseline]] = {
         "tfidf_logreg": tfidf_logreg_sets,
         "nearest": nearest,
     },
-    "text": {"constant": constant_text, "nearest": nearest_text},
+    "text": {"constant": constant_text, "nearest": nearest_text, "copy": copy, "lead": lead},
 }
 """What there is for each kind of answers."""
 
@@ -271,7 +255,8 @@ def run_baselines(
 
     Args:
         chosen: ``config.evaluate.baselines``: "all", or names; those that are not in ``BASELINES``
-            need the untuned model and are not made here (see ``prompted.py``).
+            need the untuned model and are not made here (see ``prompted.py``). Of "all", those
+            of ``COPIES`` are made only where the training answers are like what they give.
         answers: what an answer is.
         train: training items; their text and answers.
         validation: items that a threshold is chosen by.
@@ -280,5 +265,7 @@ def run_baselines(
     """
     known = BASELINES[answers]
     rows = Rows(train, validation, test, labels)
-    names = known if chosen == "all" else [name for name in chosen if name in known]
+    names = [name for name in (known if chosen == "all" else chosen) if name in known]
+    if chosen == "all":
+        names = [name for name in names if name not in COPIES or resembles(COPIES[name], train)]
     return {name: known[name](rows) for name in names}
