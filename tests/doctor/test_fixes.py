@@ -11,6 +11,7 @@ from tests.records import handmade
 
 from kunren.cli.fix import fix
 from kunren.config.load import load
+from kunren.doctor import mended
 from kunren.doctor.fixes import MEASURING, PROTECTED, Merged, checked, merge
 from kunren.doctor.mended import fix_file, fix_run
 from kunren.errors import InputError
@@ -30,6 +31,20 @@ def finding(slug: str, severity: str = "warning", **fix: Any) -> dict[str, Any]:
 
 def values(merged: Merged) -> dict[str, Any]:
     return merged.values
+
+
+@pytest.mark.parametrize(("first", "second"), [(1e-2, 1e-4), (1e-4, 1e-2)])
+def test_of_a_higher_and_a_lower_rate_the_first_holds(first: float, second: float) -> None:
+    merged = merge(
+        [
+            finding("not-learning", train__learning_rate=first),
+            finding("spikes", train__learning_rate=second, train__epochs=20),
+        ],
+        CONFIG,
+    )
+    assert merged.values == {"train.learning_rate": first, "train.epochs": 20}
+    assert merged.changes[0].slugs == ("not-learning",)
+    assert [(one.slug, one.key) for one in merged.refused] == [("spikes", "train.learning_rate")]
 
 
 def test_of_two_learning_rates_the_lower_holds_and_both_findings_are_mended() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from kunren.config.load import load
 from kunren.config.patch import flow
+from kunren.config.schema import DataConfig
 from kunren.doctor.engine import Evidence, complete
 from kunren.errors import InputError
 from kunren.messages import text
@@ -24,7 +25,7 @@ GRAVE = ("critical", "warning")
 
 PROTECTED: Mapping[str, str] = {
     "name": "identity",
-    "data": "rows",
+    **{f"data.{key}": "rows" for key in DataConfig.model_fields if key != "strip_marks"},
     "doctor": "rules",
     "train.seed": "seed",
     "evaluate.seed": "seed",
@@ -35,7 +36,7 @@ PROTECTED: Mapping[str, str] = {
 }
 """Key, with all below it → why no patch may change it: the reason's name in ``fix.toml``."""
 
-MEASURING: Mapping[str, str] = {"evaluate": "measuring"}
+MEASURING: Mapping[str, str] = {"evaluate": "measuring", "data.strip_marks": "measuring"}
 """What else must stay where attempts are compared with each other."""
 
 _PRECISE = ("fp16", "auto", "bf16", "fp32")
@@ -57,7 +58,8 @@ _CONFLICTS: Mapping[str, Callable[[Any, Any], Any]] = {
     "model.add_tokens": _union,
 }
 """Key → what two findings that ask for different values agree on: the safer one, or both. Of every
-other key the graver finding's value holds, and of equals that of the rule that comes first."""
+other key the graver finding's value holds, and of equals that of the rule that comes first; so it
+does where one finding raises a number that the other lowers."""
 
 _EXTENDED = frozenset({"task.labels.ban"})
 """Lists to which a patch adds: what the user put there stays."""
@@ -138,6 +140,9 @@ def merge(
                 refused.append(Refused(slug, key, new, reason))
             elif key not in changes:
                 changes[key] = Change(key, old, new, (slug,), (finding["message"],))
+            elif _opposed(changes[key], new):
+                first = changes[key].slugs[0]
+                refused.append(Refused(slug, key, new, text("fix.refused-opposed", slug=first)))
             elif key in _CONFLICTS or new == changes[key].new:
                 changes[key] = _agreed(changes[key], new, finding)
             else:
@@ -145,6 +150,14 @@ def merge(
                 refused.append(Refused(slug, key, new, text("fix.refused-graver", slug=first)))
     moved = tuple(change for change in changes.values() if change.new != change.old)
     return Merged(moved, tuple(refused))
+
+
+def _opposed(change: Change, new: Any) -> bool:
+    """Whether one raises what the other lowers: no value between or beside serves both."""
+    numbers = (change.old, change.new, new)
+    if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in numbers):
+        return False
+    return bool((change.new - change.old) * (new - change.old) < 0)
 
 
 def _agreed(change: Change, new: Any, finding: Mapping[str, Any]) -> Change:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kunren.config.patch import options
+from kunren.doctor.cures import cures
 from kunren.messages import catalogue, text
 from kunren.records.facts import Facts
 from kunren.report import errors, setup
@@ -15,13 +16,18 @@ from kunren.tasks import Answers
 
 
 def next_steps(rows: Rows, findings: Sequence[Mapping[str, Any]]) -> Table:
-    """First what the findings ask for, then what the errors suggest."""
+    """First what the findings ask for, then what the errors suggest.
+
+    Of the findings' patches the likeliest comes first (``doctor.cures``), and no key is advised
+    twice, least of all both ways.
+    """
     facts = rows.facts
     steps: list[list[str]] = []
     if facts.metrics is None:
         steps.append(_unfinished(facts))
     if (facts.manifest or {}).get("model", {}).get("pretrained") is False:
         steps.append([text("record.next-pretrained"), text("record.next-pretrained-why")])
+    steps += _cures(findings, facts.config or {})
     for finding in findings:
         said = _advice(finding, facts.answers)
         if said is not None and said not in steps:
@@ -56,12 +62,23 @@ def _unfinished(facts: Facts) -> list[str]:
     return [text("record.next-resume"), text("record.next-resume-why")]
 
 
+def _cures(findings: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> Iterator[list[str]]:
+    """The changes of the config that the findings ask for, the likeliest first."""
+    by_slug = {finding["slug"]: finding for finding in findings}
+    advised: set[str] = set()
+    for cure in cures(findings, config, protected={}):
+        left = {change.key: change for change in cure.changes if change.key not in advised}
+        advised |= left.keys()
+        if left:
+            changes = options({key: change.new for key, change in left.items()})
+            first = by_slug[next(iter(left.values())).slugs[0]]
+            yield [text("record.next-fix", options=changes), text("record.next-fix-why", **first)]
+
+
 def _advice(finding: Mapping[str, Any], answers: Answers) -> list[str] | None:
-    """What a finding asks for: its patch of the config, or the step that belongs to its rule."""
-    fix = finding.get("fix")
-    if fix and finding["severity"] != "info":
-        changes = options(fix["set"])
-        return [text("record.next-fix", options=changes), text("record.next-fix-why", **finding)]
+    """The step that belongs to a finding's rule; None: there is none, or its patch is advised."""
+    if finding.get("fix") and finding["severity"] != "info":
+        return None
     slug = f"next-{finding['slug']}"
     known = catalogue("record")
     name = next((n for n in (f"{slug}-{answers}", slug) if n in known), None)
