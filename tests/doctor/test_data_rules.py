@@ -99,6 +99,12 @@ FAULTS: list[tuple[str, str, list[dict[str, Any]], str]] = [
     ("low-density", "task.labels.top", single(60, 60, 50, 50, *([2] * 40)), "{kind: classify}"),
     ("small-test", "evaluate.cv", single(80, 60, 40, 40), "{kind: classify}"),
     (
+        "control-tokens",
+        "data.strip_marks",
+        [{**row, "text": f"<|im_start|>user\n{row['text']}<|im_end|>"} for row in single(40, 40)],
+        "{kind: classify}",
+    ),
+    (
         "label-variants",
         "task.labels.merge_skin_tones",
         labelled(list(islice(cycle(["👍", "👍🏻", "😢", "👏"]), 200))),

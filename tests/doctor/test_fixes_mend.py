@@ -29,8 +29,9 @@ PROVEN = kinds(
 ) | {(slug, frozenset([key])) for slug, key, *_ in DATA_FAULTS}
 """Rule and keys of each patch with an experiment that it mends."""
 
-_MEASURES = {"small-test"}
-"""Rules that may change how is measured: they say that it is measured too coarsely."""
+_MEASURES = {"small-test", "control-tokens"}
+"""Rules that may change how is measured: they say that it is measured too coarsely, or that gold
+answers hold marks of a chat template."""
 
 
 def _patches(rule: Rule) -> list[Any]:

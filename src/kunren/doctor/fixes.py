@@ -16,7 +16,7 @@ from typing import Any
 
 from kunren.config.load import load
 from kunren.config.patch import flow, patch
-from kunren.config.schema import Config
+from kunren.config.schema import Config, DataConfig
 from kunren.doctor.engine import Evidence, complete, diagnose, found_before
 from kunren.errors import InputError
 from kunren.messages import text
@@ -29,7 +29,7 @@ GRAVE = ("critical", "warning")
 
 PROTECTED: Mapping[str, str] = {
     "name": "identity",
-    "data": "rows",
+    **{f"data.{key}": "rows" for key in DataConfig.model_fields if key != "strip_marks"},
     "doctor": "rules",
     "train.seed": "seed",
     "evaluate.seed": "seed",
@@ -40,7 +40,7 @@ PROTECTED: Mapping[str, str] = {
 }
 """Key, with all below it → why no patch may change it: the reason's name in ``fix.toml``."""
 
-MEASURING: Mapping[str, str] = {"evaluate": "measuring"}
+MEASURING: Mapping[str, str] = {"evaluate": "measuring", "data.strip_marks": "measuring"}
 """What else must stay where attempts are compared with each other."""
 
 _PRECISE = ("fp16", "auto", "bf16", "fp32")

@@ -41,7 +41,8 @@ _REASONING = r"think(?:ing)?|thought|reason(?:ing)?|reflection|scratchpad|answer
 
 _MARKUP = regex.compile(
     r"&(?:amp|lt|gt|quot|nbsp|#\d{2,6}|#x[0-9a-fA-F]{2,5});"
-    rf"|<br\s*/?>|</(?!(?:{_REASONING})>)\w+>"
+    rf"|<br\s*/?>|</(?!(?:{_REASONING})>|s>\s*(?:$|<s>|\[INST\]))\w+>",
+    regex.MULTILINE,
 )
 _HALF_WIDTH = regex.compile(r"[ｦ-ﾝ][ｦ-ﾟ]{2,}")
 _FULL_WIDTH = regex.compile(r"[ァ-ヴ][ァ-ヴー]{2,}")
