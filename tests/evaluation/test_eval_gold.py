@@ -39,7 +39,7 @@ NEUTRAL = {"length_error": 0.0, "length_ratio": 1.0, "confidence_gap": 0.0}
 
 def gold(item: Item, labels: Sequence[str] = ()) -> Prediction:
     certain = tuple(float(label in item.labels) for label in labels)
-    return Prediction(item.id, item.labels or None, 1.0, certain, item.answer)
+    return Prediction(item.id, item.labels or None, 1.0, certain, item.answer, ended=True)
 
 
 @pytest.mark.parametrize("kind", ["label", "set", "text"])
