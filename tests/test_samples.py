@@ -5,12 +5,12 @@ from typing import Any, cast
 
 import pytest
 
-from kunren.config.schema import Decoding, TaskConfig
+from kunren.config.schema import Config, Decoding, TaskConfig
 from kunren.errors import InputError
 from kunren.samples import samples
 from kunren.tasks import make_task
 from kunren.types import Item, Message, Prediction, Written
-from kunren.use import Chat, Predictor
+from kunren.use import Chat, Predictor, see_that_it_can_choose
 
 ASKED = (Message("user", "山は？"),)
 DRAWN = Decoding(sample=True, seed=7)
@@ -72,7 +72,13 @@ def test_a_chat_puts_the_template_around_every_question_and_remembers_what_was_s
 
 
 def test_free_text_has_no_set_to_choose_from() -> None:
-    given = Predictor.see_that_it_can_choose
+    config = load_text("answer")
     with pytest.raises(InputError):
-        given(predictor("answer", Writes("はい")))
-    given(predictor("classify", Writes("はい")))
+        see_that_it_can_choose(config)
+    see_that_it_can_choose(load_text("classify"))
+
+
+def load_text(kind: str) -> Config:
+    return Config.model_validate(
+        {"name": "x", "task": {"kind": kind}, "data": {"train": "x.jsonl"}, "model": {"id": "m"}}
+    )

@@ -156,15 +156,6 @@ class Predictor:
         """
         return render(self.config.task.template, said, {}, self.labels)
 
-    def see_that_it_can_choose(self) -> None:
-        """See that there is a set of labels to choose from.
-
-        Raises:
-            InputError: the task is free text.
-        """
-        if self.task.answers == "text":
-            raise InputError(Problem("cli.constrained-without-labels"))
-
     @property
     def longest_answer(self) -> int:
         """How many tokens an answer may have."""
@@ -219,6 +210,16 @@ class Predictor:
     @cached_property
     def _longest_label(self) -> int:
         return max(self.model.tokens(self.labels), default=0)
+
+
+def see_that_it_can_choose(config: Config) -> None:
+    """See that there is a set of labels to choose from.
+
+    Raises:
+        InputError: the task is free text.
+    """
+    if make_task(config.task).answers == "text":
+        raise InputError(Problem("cli.constrained-without-labels"))
 
 
 def read_questions(

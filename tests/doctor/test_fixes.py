@@ -32,6 +32,20 @@ def values(merged: Merged) -> dict[str, Any]:
     return merged.values
 
 
+@pytest.mark.parametrize(("first", "second"), [(1e-2, 1e-4), (1e-4, 1e-2)])
+def test_of_a_higher_and_a_lower_rate_the_first_holds(first: float, second: float) -> None:
+    merged = merge(
+        [
+            finding("not-learning", train__learning_rate=first),
+            finding("spikes", train__learning_rate=second, train__epochs=20),
+        ],
+        CONFIG,
+    )
+    assert merged.values == {"train.learning_rate": first, "train.epochs": 20}
+    assert merged.changes[0].slugs == ("not-learning",)
+    assert [(one.slug, one.key) for one in merged.refused] == [("spikes", "train.learning_rate")]
+
+
 def test_of_two_learning_rates_the_lower_holds_and_both_findings_are_mended() -> None:
     merged = merge(
         [

@@ -85,13 +85,14 @@ def command(
 ) -> None:
     """Read lines, stream answers; Ctrl+C or Ctrl+D ends cleanly."""
     from kunren.config.schema import Decoding
+    from kunren.experiment import open_finished
     from kunren.samples import samples as count_samples
-    from kunren.use import Chat, Predictor
+    from kunren.use import Chat, Predictor, see_that_it_can_choose
 
+    if constrained:
+        see_that_it_can_choose(open_finished(run)[1])
     with progress() as shown:
         predictor = Predictor.open(run, base=base, progress=shown)
-    if constrained:
-        predictor.see_that_it_can_choose()
     predictor.asked("")
     chat = Chat(predictor, system, history, asked=predictor.asked, constrained=constrained)
     which = text("cli.chat-which-base" if base else "cli.chat-which-tuned")

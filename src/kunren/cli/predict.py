@@ -65,9 +65,17 @@ def command(
     from kunren.config.schema import Decoding
     from kunren.experiment import open_finished
     from kunren.samples import samples as draw
-    from kunren.use import Drawn, Predictor, predict_stream, read_questions
+    from kunren.use import (
+        Drawn,
+        Predictor,
+        predict_stream,
+        read_questions,
+        see_that_it_can_choose,
+    )
 
     _, config = open_finished(run)
+    if constrained:
+        see_that_it_can_choose(config)
     given = None if str(file) == "-" else file
     # All that can be wrong with the files is known before a model is loaded or a line is written.
     asked = read_questions(config, given, field, None if input_format == "auto" else input_format)
@@ -76,8 +84,6 @@ def command(
     bad = 0
     with _lines_to(output, given) as write, progress() as shown:
         predictor = Predictor.open(run, base=base, progress=shown)
-        if constrained:
-            predictor.see_that_it_can_choose()
         if repetition_penalty is not None:
             changed = {"repetition_penalty": repetition_penalty}
             decoding = config.evaluate.decoding.model_copy(update=changed)

@@ -62,7 +62,8 @@ _CONFLICTS: Mapping[str, Callable[[Any, Any], Any]] = {
     "model.add_tokens": _union,
 }
 """Key → what two findings that ask for different values agree on: the safer one, or both. Of every
-other key the graver finding's value holds, and of equals that of the rule that comes first."""
+other key the graver finding's value holds, and of equals that of the rule that comes first; so it
+does where one finding raises a number that the other lowers."""
 
 _EXTENDED = frozenset({"task.labels.ban"})
 """Lists to which a patch adds: what the user put there stays."""
@@ -179,6 +180,9 @@ def merge(
                 refused.append(Refused(slug, key, new, reason))
             elif key not in changes:
                 changes[key] = Change(key, old, new, (slug,), (finding["message"],))
+            elif _opposed(changes[key], new):
+                first = changes[key].slugs[0]
+                refused.append(Refused(slug, key, new, text("fix.refused-opposed", slug=first)))
             elif key in _CONFLICTS or new == changes[key].new:
                 changes[key] = _agreed(changes[key], new, finding)
             else:
@@ -186,6 +190,14 @@ def merge(
                 refused.append(Refused(slug, key, new, text("fix.refused-graver", slug=first)))
     moved = tuple(change for change in changes.values() if change.new != change.old)
     return Merged(moved, tuple(refused))
+
+
+def _opposed(change: Change, new: Any) -> bool:
+    """Whether one raises what the other lowers: no value between or beside serves both."""
+    numbers = (change.old, change.new, new)
+    if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in numbers):
+        return False
+    return bool((change.new - change.old) * (new - change.old) < 0)
 
 
 def _agreed(change: Change, new: Any, finding: Mapping[str, Any]) -> Change:
