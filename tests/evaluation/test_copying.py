@@ -8,7 +8,7 @@ from kunren.config.schema import EvaluateConfig
 from kunren.evaluation.baselines import run_baselines
 from kunren.evaluation.score import evaluate
 from kunren.evaluation.told import best_baseline
-from kunren.types import Item, Message
+from kunren.types import Item, Message, Prediction
 
 
 def item(number: int, asked: str, answer: str) -> Item:
@@ -64,3 +64,21 @@ def test_the_copy_is_the_baseline_that_counts() -> None:
     del said["nearest"]  # which knows three of the four
     found = evaluate(items, (), said, EvaluateConfig(bootstrap=100), "text")
     assert best_baseline(found) in ("copy", "lead")
+
+
+def test_rows_made_worse_and_mended_are_counted() -> None:
+    items = [item(n, *pair) for n, pair in enumerate(CORRECTED)]
+    said = ["会議は三時から始まります。", "資料を先週に送りました。", "駅から五分です。"]
+    given = [
+        Prediction(i.id, None, generated=x)
+        for i, x in zip(items, [*said, CORRECTED[3][1]], strict=True)
+    ]
+    scores = evaluate(items, (), {"tuned": given}, EvaluateConfig(bootstrap=100), "text")
+    for name in ("spoilt_rate", "mended_rate"):
+        score = scores["systems"]["tuned"][name]
+        assert (score["value"], score["n_scored"]) == (0.5, 2)
+    asked = [item(n, *pair) for n, pair in enumerate(QUESTIONS)]
+    answers = [Prediction(i.id, None, generated=i.answer) for i in asked]
+    scores = evaluate(asked, (), {"tuned": answers}, EvaluateConfig(bootstrap=100), "text")
+    assert scores["systems"]["tuned"]["spoilt_rate"]["value"] is None
+    assert scores["systems"]["tuned"]["spoilt_rate"]["reason"]

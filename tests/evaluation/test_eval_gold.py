@@ -22,7 +22,16 @@ from kunren.messages import Language, use_language
 from kunren.tasks import Answers
 from kunren.types import Item, Prediction
 
-OF_GOLD = {"diversity", "top1_share", "unique_labels", "coverage", "entropy", *register.METRICS}
+OF_GOLD = {
+    "spoilt_rate",
+    "mended_rate",
+    "diversity",
+    "top1_share",
+    "unique_labels",
+    "coverage",
+    "entropy",
+    *register.METRICS,
+}
 """Of these the gold answers have a value of their own, which need not be the highest."""
 
 NEUTRAL = {"length_error": 0.0, "length_ratio": 1.0, "confidence_gap": 0.0}
@@ -30,7 +39,7 @@ NEUTRAL = {"length_error": 0.0, "length_ratio": 1.0, "confidence_gap": 0.0}
 
 def gold(item: Item, labels: Sequence[str] = ()) -> Prediction:
     certain = tuple(float(label in item.labels) for label in labels)
-    return Prediction(item.id, item.labels or None, 1.0, certain, item.answer)
+    return Prediction(item.id, item.labels or None, 1.0, certain, item.answer, ended=True)
 
 
 @pytest.mark.parametrize("kind", ["label", "set", "text"])

@@ -132,6 +132,31 @@ def _fact_contradicted(
     return scores([len(checked.contradicted) / checked.total for checked in found])
 
 
+def _same(said: str, gold: str) -> bool:
+    return bool(_exact_match(said, gold))
+
+
+def _was_right(item: Item, prediction: Prediction, space: Space) -> bool:
+    """Whether the input, or its last paragraph, is the reference already: nothing to correct."""
+    known = _has_reference(item, prediction, space)
+    return known and any(_same(one, item.answer) for one in (item.text, facts.question(item.text)))
+
+
+def _was_nearly_right(item: Item, prediction: Prediction, space: Space) -> bool:
+    """Whether the input is like the reference (character F1 of a half) but not the same."""
+    if not _has_reference(item, prediction, space) or _was_right(item, prediction, space):
+        return False
+    return char_f1(facts.question(item.text), item.answer) >= NEARLY
+
+
+def _spoilt(said: str, gold: str) -> float:
+    return 1.0 - _exact_match(said, gold)
+
+
+NEARLY = 0.5
+"""Character F1 from which an input counts as an uncorrected form of its reference."""
+
+
 def _knows_its_end(_: Item, prediction: Prediction, __: Space) -> bool:
     return prediction.ended is not None
 
@@ -210,6 +235,14 @@ METRICS = by_name(
     Metric(
         "exact_match", "share", "higher", "hit", ("norm:nfkc+strip",), has_text,
         _each(_exact_match), ratio, perfect=1.0,
+    ),
+    Metric(
+        "spoilt_rate", "share", "lower", "hit", ("norm:nfkc+strip", "of:input-is-gold"), _was_right,
+        _each(_spoilt), ratio, "nothing-was-right", 0.0,
+    ),
+    Metric(
+        "mended_rate", "share", "higher", "hit", ("norm:nfkc+strip", f"of:input-near:{NEARLY}"),
+        _was_nearly_right, _each(_exact_match), ratio, "nothing-to-mend", 1.0,
     ),
     Metric(
         "length_ratio", "share", None, "free", _CHARACTERS, _has_reference, _each(_length_ratio),
