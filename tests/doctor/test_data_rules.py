@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Mapping, Sequence
-from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,10 @@ from typing import Any
 import pytest
 from tests.rules.made import POSTS
 
+from kunren.check import evidence_of
 from kunren.config.load import load
 from kunren.data import audit
-from kunren.doctor.engine import Evidence, examine
+from kunren.doctor.engine import examine
 from kunren.doctor.rules.data_personal import is_my_number, luhn
 from kunren.doctor.table import DATA
 from kunren.messages import catalogue, use_language
@@ -30,16 +30,7 @@ Sets = Sequence[tuple[str, ...]]
 
 def found(plan: Plan) -> dict[str, dict[str, Any]]:
     """What the data rules find in a plan, by slug."""
-    known = {
-        "config": plan.config.model_dump(mode="json"),
-        "rows": plan.rows,
-        "items": plan.items,
-        "labels": plan.labels,
-        "answers": plan.task.answers,
-        "filtered": plan.filtered,
-    }
-    sources = {name: partial(lambda value: value, value) for name, value in known.items()}
-    findings = examine(Evidence(sources), rules=DATA)["findings"]
+    findings = examine(evidence_of(plan, None), rules=DATA)["findings"]
     return {finding["slug"]: finding for finding in findings}
 
 
@@ -70,7 +61,7 @@ def test_the_shipped_examples_have_nothing_critical(name: str, tiny_model: Path)
     assert not [slug for slug, finding in told.items() if finding["severity"] == "critical"]
     assert set(told) <= {
         "even-labels", "few-rows", "low-density", "low-filter-rate", "personal-data", "single-turn",
-        "small-test",
+        "small-test", "untested-labels",
     }  # fmt: skip
 
 
@@ -105,6 +96,19 @@ FAULTS: list[tuple[str, str, list[dict[str, Any]], str]] = [
         "{kind: classify}",
     ),
     (
+        "unread-columns",
+        "task.template",
+        [
+            {
+                "premise": POSTS[n],
+                "text": f"{POSTS[n // 4 * 4]}と言える",
+                "label": ("はい", "いいえ")[n % 2],
+            }
+            for n in range(120)
+        ],
+        "{kind: classify}",
+    ),
+    (
         "label-variants",
         "task.labels.merge_skin_tones",
         labelled(list(islice(cycle(["👍", "👍🏻", "😢", "👏"]), 200))),
@@ -120,6 +124,23 @@ def test_a_patch_makes_its_finding_go_away(
     before = found(planned(tmp_path, rows, task))
     assert set(before[slug]["fix"]["set"]) == {key}
     assert slug not in found(planned(tmp_path, rows, task, *patched(before[slug])))
+
+
+FOLDS_FAULT = ("untested-labels", "evaluate.cv")
+
+
+def test_labels_that_no_test_row_has_are_tested_by_folds(tmp_path: Path) -> None:
+    """More labels than test rows, and six rows of each; all of them in the validation file too."""
+    rows = single(*([6] * 30))
+    held_out = [{"text": f"{KANJI[n]}の別の話", "label": KANJI[n]} for n in range(30)]
+    lines = "".join(json.dumps(row) + "\n" for row in held_out)
+    (tmp_path / "validation.jsonl").write_text(lines, "utf-8")
+    files = ["data.validation=" + str(tmp_path / "validation.jsonl")]
+    slug, key = FOLDS_FAULT
+    before = found(planned(tmp_path, rows, "{kind: classify}", *files))
+    assert set(before[slug]["fix"]["set"]) == {key}
+    after = found(planned(tmp_path, rows, "{kind: classify}", *files, *patched(before[slug])))
+    assert slug not in after
 
 
 def test_check_digits() -> None:

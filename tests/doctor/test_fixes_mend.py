@@ -17,6 +17,7 @@ import pytest
 from tests.doctor import test_fixes_checked, test_fixes_scored, test_fixes_trained
 from tests.doctor.mending import kinds
 from tests.doctor.test_data_rules import FAULTS as DATA_FAULTS
+from tests.doctor.test_data_rules import FOLDS_FAULT
 
 from kunren.doctor.engine import Evidence, _parameters, apply
 from kunren.doctor.fixes import MEASURING, PROTECTED, at
@@ -26,10 +27,10 @@ CASES = Path(__file__).parents[1] / "rules"
 
 PROVEN = kinds(
     (*test_fixes_checked.FAULTS, *test_fixes_trained.FAULTS, *test_fixes_scored.FAULTS)
-) | {(slug, frozenset([key])) for slug, key, *_ in DATA_FAULTS}
+) | {(slug, frozenset([key])) for slug, key, *_ in (*DATA_FAULTS, FOLDS_FAULT)}
 """Rule and keys of each patch with an experiment that it mends."""
 
-_MEASURES = {"small-test", "control-tokens"}
+_MEASURES = {"small-test", "untested-labels", "control-tokens"}
 """Rules that may change how is measured: they say that it is measured too coarsely, or that gold
 answers hold marks of a chat template."""
 
