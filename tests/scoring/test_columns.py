@@ -183,3 +183,19 @@ def test_the_task_is_told_by_the_gold_answers(
     result = score(Asked(tmp_path / "gold.jsonl", [Named(tmp_path / "pred.jsonl")], None))
     assert kind in result["notes"][0]
     assert "--task" in result["notes"][0]
+
+
+@pytest.mark.parametrize("empty", ["", "  ", []])
+def test_answers_that_are_all_empty_are_told_in_words(tmp_path: Path, empty: object) -> None:
+    kind = TaskConfig(kind="tag")
+    for name, rows in (
+        ("gold", table(label=["朝、夜", "昼", "朝", "夜"])),
+        ("pred", table(prediction=[empty] * 4)),
+        ("some", table(prediction=[empty, "朝", "昼", empty])),
+    ):
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        (tmp_path / f"{name}.jsonl").write_text(lines, "utf-8")
+    files = [Named(tmp_path / "pred.jsonl"), Named(tmp_path / "some.jsonl")]
+    notes = score(Asked(tmp_path / "gold.jsonl", files, kind))["notes"]
+    (told,) = [note for note in notes if "すべてが空" in note]
+    assert told.startswith("「pred」")

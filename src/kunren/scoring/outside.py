@@ -27,7 +27,7 @@ from kunren.scoring.gold import LabelKind
 from kunren.scoring.systems import Named, System, predictions, read_predictions, systems_of
 from kunren.tasks import Task, make_task
 from kunren.textfile import excerpt, shown
-from kunren.types import Item, Row, Where
+from kunren.types import Item, Prediction, Row, Where
 
 FEW_ROWS = 20
 """Fewer rows than this show next to nothing; the doctor warns below the same number."""
@@ -99,7 +99,14 @@ def score(asked: Asked) -> dict[str, Any]:
     for one in ready.systems:
         if one.own is None:
             _sign(metrics["systems"][one.name])
-    notes = _notes(metrics, ready, partial, guessed=asked.task is None)
+    notes = [
+        *(
+            text("score.all-empty", name=excerpt(system_name(one.name)), all=len(said[one.name]))
+            for one in ready.systems
+            if said[one.name] and all(map(_is_empty, said[one.name]))
+        ),
+        *_notes(metrics, ready, partial, guessed=asked.task is None),
+    ]
     return metrics | {"subject": subject, "read": _told(asked, ready), "notes": notes}
 
 
@@ -172,6 +179,11 @@ def _told(asked: Asked, ready: _Ready) -> dict[str, Any]:
             for one in ready.systems
         },
     }
+
+
+def _is_empty(prediction: Prediction) -> bool:
+    """Whether nothing was answered: no label, and nothing else either."""
+    return not (prediction.labels or prediction.invalid or (prediction.generated or "").strip())
 
 
 def _notes(
