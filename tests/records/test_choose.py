@@ -11,7 +11,9 @@ from tests.records.test_compare import run, said
 from kunren.records.choose import Choice, front, recommend
 from kunren.records.compare import Group, compare_runs
 from kunren.records.entry import SPEED, Entry, Rival, measured
+from kunren.records.foreign import read_flat
 from kunren.records.lessons import findings
+from kunren.records.predictions import Answer, Predicted
 
 SEED_000 = {
     "v3_top100": (0.058, 0.20, {"task.labels.top": 100, "data.train": "v3"}),
@@ -181,3 +183,64 @@ def test_one_setting_says_what_it_did_with_the_verdict_of_the_table(tmp_path: Pa
     line = next(s for s in told if "train.epochs だけを 2 から 4" in s)
     assert "判定: 改善" in line
     assert "20.0 % → 80.0 %" in line
+
+
+# ---- runs that have learnt nothing
+
+
+def answered(pred: str, gold: str = "😀", count: int = 12) -> list[Predicted]:
+    labels = tuple(pred) if pred and not pred.isascii() else ()
+    said = Answer(labels=labels, generated=pred, correct=False, score=0.0)
+    return [
+        Predicted(f"r{n}", f"r{n}", f"文 {n}", gold, (gold,), {"tuned": said}) for n in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"jaccard": 0.0}, "主な指標が 0"),
+        ({"items": answered("abc def")}, "12 件の回答に、ラベルが 1 つも"),
+        ({"items": answered("")}, "12 件の回答が空"),
+        ({"items": answered("✨", "😀")}, "いつも同じ 1 つのラベル"),
+        ({"rival": Rival("constant", 0.3, "worse")}, "単純な手法で最良のもの (30.0 %) より悪い"),
+    ],
+)
+def test_what_has_learnt_nothing_is_recommended_for_nothing(
+    fields: dict[str, Any], why: str
+) -> None:
+    right = fields.pop("jaccard", 0.08)
+    wild = entry("wild", {"jaccard": right, "diversity": 0.95, SPEED: 900.0}, **fields)
+    it = group(
+        entry("good", {"jaccard": 0.2, "diversity": 0.2, SPEED: 10.0}),
+        entry("fair", {"jaccard": 0.15, "diversity": 0.25, SPEED: 20.0}),
+        wild,
+    )
+    found = by_purpose(it)
+    assert "wild" not in {choice.run for choice in found.values()}
+    assert found["diversity"].run == "fair"
+    assert "wild" not in front(it)
+    (told,) = [line for line in found["accuracy"].cautions if line.startswith("wild")]
+    assert why in told
+
+
+@pytest.mark.parametrize(
+    ("name", "top"),
+    [
+        ("v3_lr1e-4_top100", 100),
+        ("v4_focal_top50_20251224", 50),
+        ("run-TOP-30", 30),
+        ("stopped_early", None),
+        ("laptop9", None),
+    ],
+)
+def test_how_many_labels_were_kept_is_read_from_the_name(
+    tmp_path: Path, name: str, top: int | None
+) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "config.yaml").write_text("num_epochs: 3\ntrain_samples: 10\n", "utf-8")
+    (folder / "eval_metrics.json").write_text('{"avg_jaccard": 0.1}', "utf-8")
+    assert read_flat(folder).settings.get("task.labels.top") == top
+    (folder / "config.yaml").write_text("num_epochs: 3\ntop_n: 7\n", "utf-8")
+    assert read_flat(folder).settings["task.labels.top"] == 7

@@ -7,7 +7,7 @@ must keep one from believing it too much.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from kunren.evaluation.told import number, p_value
@@ -16,6 +16,7 @@ from kunren.records.compare import Group
 from kunren.records.entry import DIVERSITY, SPEED, Entry
 from kunren.records.pairing import pair, same_rows
 from kunren.records.said import in_sentence, name_of, said_value
+from kunren.records.worthless import why_worthless
 from kunren.tasks import Answers
 
 Purpose = Literal["accuracy", "diversity", "balance", "speed"]
@@ -72,9 +73,20 @@ def placed(group: Group) -> list[Placed]:
         return []
     return [
         Placed(entry, x, y)
-        for entry in group.entries
+        for entry in usable(group)
         if (x := entry.value(first)) is not None and (y := entry.value(second)) is not None
     ]
+
+
+def usable(group: Group) -> list[Entry]:
+    """The runs that may be recommended at all."""
+    return [entry for entry in group.entries if why_worthless(entry) is None]
+
+
+def left_out(group: Group) -> list[str]:
+    """The runs that are recommended for nothing, each with the reason, in words."""
+    said = ((entry.name, why_worthless(entry)) for entry in group.entries)
+    return [text("compare.worthless", run=name, why=why) for name, why in said if why is not None]
 
 
 def front(group: Group) -> list[str]:
@@ -94,8 +106,13 @@ def _beats(a: Placed, b: Placed) -> bool:
 
 
 def recommend(group: Group) -> list[Choice]:
-    """The run for each purpose, as far as the numbers are there."""
-    return [_MAKERS[purpose](group) for purpose in PURPOSES]
+    """The run for each purpose, as far as the numbers are there.
+
+    Runs that have learnt nothing (``worthless``) are none of them, and named beside the first.
+    """
+    first, *others = (_MAKERS[purpose](group) for purpose in PURPOSES)
+    cautions = [*first.cautions, *left_out(group)]
+    return [replace(first, cautions=cautions), *others]
 
 
 def _accuracy(group: Group) -> Choice:
@@ -108,7 +125,7 @@ def _diversity(group: Group) -> Choice:
 
 def _highest(group: Group, purpose: Purpose, metric: str) -> Choice:
     """The run with the highest value; of equals the one that is right more often."""
-    scored = [e for e in group.entries if e.value(metric) is not None]
+    scored = [e for e in usable(group) if e.value(metric) is not None]
     if len(scored) < 2 or metric in group.unlike:
         return _none(group, purpose, [metric])
     best, second, *_ = sorted(
@@ -159,7 +176,7 @@ def _balance(group: Group) -> Choice:
 
 
 def _speed(group: Group) -> Choice:
-    timed = [e for e in group.entries if e.value(SPEED) is not None]
+    timed = [e for e in usable(group) if e.value(SPEED) is not None]
     if len(timed) < 2:
         return _none(group, "speed", [SPEED])
     best, second, *_ = sorted(timed, key=lambda e: known(e, SPEED), reverse=True)
@@ -174,7 +191,7 @@ def _speed(group: Group) -> Choice:
     cautions = []
     if len({entry.machine for entry in timed}) > 1:
         cautions.append(text("compare.caution-machines"))
-    top = max(group.entries, key=lambda e: known(e, group.primary))
+    top = max(usable(group), key=lambda e: known(e, group.primary))
     if top is not best and top.value(group.primary) is not None:
         fields = {"value": said_value(best, group.primary), "other": top.name}
         fields |= {
@@ -215,7 +232,9 @@ def _none(group: Group, purpose: Purpose, metrics: Sequence[str]) -> Choice:
             said = text("record.list").join(lacking)
             reasons.append(text("compare.lacks-in", metric=in_sentence(metric), runs=said))
     if not reasons:
-        code = "compare.only-one" if len(group.entries) < 2 else "compare.only-zero"
+        few = len(usable(group)) < 2
+        code = "compare.only-zero" if not few else "compare.only-worthless"
+        code = "compare.only-one" if len(group.entries) < 2 else code
         reasons.append(text(code))
     return Choice(purpose, None, "", reasons, [])
 

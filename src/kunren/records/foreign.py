@@ -41,6 +41,7 @@ SETTINGS: Mapping[str, str] = {
     "batch_size": "train.batch_size",
     "weight_decay": "train.weight_decay",
     "warmup_steps": "train.warmup",
+    "top_n": "task.labels.top",
     "early_stopping_patience": "train.early_stopping.patience",
     "label_smoothing": "train.loss.label_smoothing",
     "focal_gamma": "train.loss.focal_gamma",
@@ -87,6 +88,7 @@ CONFIG = "config.yaml"
 SCORES = "eval_metrics.json"
 SUMMARY = "summary.md"
 
+_TOP = re.compile(r"(?:^|[_-])top[_-]?(\d+)(?![\d.])", re.IGNORECASE)
 _KEPT = re.compile(r"- Best Checkpoint: .*checkpoint-(\d+)/?")
 _FINAL = re.compile(r"- Final Eval Loss: (\S+)")
 
@@ -135,6 +137,12 @@ class Flat:
         return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
+def _named_top(folder: Path) -> dict[str, Any]:
+    """How many labels were kept, where the folder is called by it (``v3_top100_20251212``)."""
+    named = _TOP.search(folder.resolve().name)
+    return {"task.labels.top": int(named.group(1))} if named else {}
+
+
 def is_flat(folder: Path) -> bool:
     """Whether a folder may have this layout, by the names of its files."""
     return any(all((folder / name).is_file() for name in names) for names in MARKS)
@@ -181,7 +189,7 @@ def read(folder: Path) -> Flat:
         sample=answers,
         best_step=best_step,
         final_loss=final_loss,
-        settings=_settings(config or {}),
+        settings=_named_top(folder) | _settings(config or {}),
     )
 
 
