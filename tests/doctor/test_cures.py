@@ -80,6 +80,15 @@ def test_a_known_fault_goes_with_the_cure_that_mends_it_anyway() -> None:
     assert one.values == {"train.warmup": 0.0, "task.labels.ban": ["✨"]}
 
 
+def test_a_cure_that_a_known_fault_asks_for_too_is_named_with_it() -> None:
+    rate = found("learning-rate", train__learning_rate=3e-5)
+    known = (*KNOWN, "learning-rate")
+    first, second = cures([DIVERGED, rate, LONGER], CONFIG, known)
+    (change,) = first.changes
+    assert set(change.slugs) == {"learning-rate", "loss-spikes"}
+    assert second.values == {"train.epochs": 9}
+
+
 def test_what_to_change_now_and_what_to_try_later() -> None:
     now, later = reconciled([SLOWER, FASTER, LONGER, KNOWN_PRECISION], CONFIG, KNOWN)
     assert now.values == {"train.precision": "auto", "train.epochs": 9}

@@ -71,13 +71,20 @@ def cures(
 def _joined(
     ordered: list[list[Mapping[str, Any]]], known: Collection[str]
 ) -> list[list[Mapping[str, Any]]]:
-    """The same; what was seen before training goes with a later cure that has it in it anyway."""
-    first = ordered[0] if ordered and ordered[0][0]["slug"] in known else []
+    """The same; what was seen before training is one with later cures that say the same or more."""
+    if not ordered or ordered[0][0]["slug"] not in known:
+        return ordered
+    first, *others = ordered
     wanted = _patches(first).items()
-    for number, later in enumerate(ordered[1:], start=1):
-        if first and wanted <= _patches(later).items():
-            return [[*first, *later], *ordered[1:number], *ordered[number + 1 :]]
-    return ordered
+    first = [
+        *first,
+        *(one for later in others if _patches(later).items() <= wanted for one in later),
+    ]
+    left = [later for later in others if not _patches(later).items() <= wanted]
+    for number, later in enumerate(left):
+        if wanted <= _patches(later).items():
+            return [[*first, *later], *left[:number], *left[number + 1 :]]
+    return [first, *left]
 
 
 def _patches(findings: Iterable[Mapping[str, Any]]) -> dict[str, str]:
