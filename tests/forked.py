@@ -33,7 +33,7 @@ def ask_forked_process(request: Path) -> subprocess.CompletedProcess[str]:
         torch.set_num_threads(1)
         os.environ["TOKENIZERS_PARALLELISM"] = "false"
         # Not dump_traceback_later: it waits for the thread that pytest's own timeout has.
-        faulthandler.register(signal.SIGALRM, file=sys.__stderr__, chain=True)
+        faulthandler.register(signal.SIGALRM, file=2, chain=True)
         signal.alarm(_PATIENCE)
         try:
             verify._answer(request)

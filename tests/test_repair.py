@@ -17,6 +17,7 @@ from tests.tiny_models import save_tiny
 
 from kunren import experiment, repair
 from kunren.attempt import Attempt
+from kunren.doctor.fixes import Merged
 from kunren.errors import InputError, TrainingStopped
 from kunren.models import verify
 from kunren.progress import Silent
@@ -272,7 +273,7 @@ def test_a_cure_that_does_not_help_is_taken_back_and_the_next_is_tried() -> None
     story_.tried.append(first.overrides)
     assert repair._next(story_).overrides == ["train.learning_rate=0.1"]
     assert not repair._next(story_).changes
-    assert repair._ended(story_, repair.Merged()) == "no-better"
+    assert repair._ended(story_, Merged()) == "no-better"
 
 
 def test_no_cure_is_tried_twice() -> None:

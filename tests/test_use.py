@@ -53,11 +53,11 @@ def test_the_kept_exchanges_are_the_latest() -> None:
 
 def test_a_chat_tells_whether_its_last_answer_was_cut() -> None:
     talk, _ = chat("all")
-    assert talk.ended is None
-    list(talk.reply("あ", 10))
-    assert talk.ended is True
-    list(talk.reply("い", 10))
-    assert talk.ended is False
+    told = [talk.ended]
+    for said in "あい":
+        list(talk.reply(said, 10))
+        told.append(talk.ended)
+    assert told == [None, True, False]
 
 
 def test_an_answer_that_was_broken_off_is_not_remembered() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from kunren.config.load import load
 from kunren.errors import InputError
 from kunren.plan import Plan, prepare
 
-Row = Mapping[str, object]
+Row = dict[str, object]
 
 LONG = "今朝は駅前の通りで大きな犬を連れた人とすれ違って"
 """Long enough for another ending to make no other text of it."""
@@ -37,7 +38,7 @@ def plan(
     validation: Sequence[Row] | None = None,
     test: Sequence[Row] | None = None,
     task: str = "{kind: classify}",
-    **data: object,
+    **data: Any,
 ) -> Plan:
     named: dict[str, object] = dict(data)
     for name, content in (("train", train), ("validation", validation), ("test", test)):
@@ -63,7 +64,7 @@ def near(label: str = "良い") -> list[Row]:
 
 @pytest.mark.parametrize("crowded", ["validation", "test"])
 def test_near_duplicates_inside_a_held_out_file(tmp_path: Path, crowded: str) -> None:
-    others = {"validation": rows(6, 40), "test": rows(6, 60)}
+    others: dict[str, Any] = {"validation": rows(6, 40), "test": rows(6, 60)}
     others[crowded] = [*others[crowded], *near()]
     made = plan(tmp_path, rows(24), **others)
     assert len(made.rows[crowded]) == 9
@@ -73,7 +74,7 @@ def test_near_duplicates_inside_a_held_out_file(tmp_path: Path, crowded: str) ->
 @pytest.mark.parametrize("names", [("validation",), ("test",), ("validation", "test")])
 def test_near_duplicates_across_files_are_counted(tmp_path: Path, names: Sequence[str]) -> None:
     one, *others = near()
-    held_out = {
+    held_out: dict[str, Any] = {
         name: [*rows(6, 40 + 20 * n), others[n]] for n, name in enumerate(names)
     }  # fmt: skip
     made = plan(tmp_path, [*rows(24), one], **held_out)

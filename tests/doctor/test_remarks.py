@@ -112,7 +112,8 @@ def test_what_an_unread_column_explains_is_said_with_it() -> None:
 
 
 def test_a_perfect_score_on_rows_of_one_label_is_explained() -> None:
-    perfect = {"code": "T008", "slug": "too-perfect", "severity": "warning", "message": "1.0",
+    perfect: dict[str, Any] = {"code": "T008", "slug": "too-perfect",
+               "severity": "warning", "message": "1.0",
                "evidence": {}, "fix": None}  # fmt: skip
     absent = perfect | {"slug": "untested-labels", "evidence": {"only": {"validation": "通常"}}}
     assert [r.slugs for r in remarks([perfect, absent])] == [("untested-labels", "too-perfect")]

@@ -80,5 +80,5 @@ def test_wrong_in_different_ways_is_not_identical() -> None:
 def test_zero_has_no_sign() -> None:
     for value in (-1e-9, -0.0, 0.0, 1e-9):
         for of in ("share", "points", "coefficient", "count"):
-            assert "-" not in number(value, of) + gap(value, of) + percent(value)  # type: ignore[arg-type]
+            assert "-" not in number(value, of) + gap(value, of) + percent(value)
     assert (gap(-0.123), gap(0.05, "points"), gap(2.0, "count")) == ("-12.3", "+0.1", "+2.00")

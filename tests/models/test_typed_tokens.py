@@ -30,7 +30,7 @@ def tokens(model: Causal, *turns: str) -> list[str]:
         if m.role == "assistant"
     ]
     (example,) = model.encode([row], items)
-    return list(model.tokenizer.convert_ids_to_tokens(example.input_ids))  # type: ignore[union-attr]
+    return list(model.tokenizer.convert_ids_to_tokens(example.input_ids))
 
 
 def test_a_user_who_types_the_end_of_a_turn_does_not_end_it(family: Causal) -> None:

@@ -80,7 +80,7 @@ def quiet() -> list[Case]:
 
 
 def lacks() -> list[Case]:
-    nothing = ({"可": 8, "否": 3}, {}, {})
+    nothing: tuple[dict[str, int], dict[str, int], dict[str, int]] = ({"可": 8, "否": 3}, {}, {})
     return [
         Case("free text", evidence(nothing) | {"answers": "text"}),
         Case("nothing is held out", evidence(nothing)),
