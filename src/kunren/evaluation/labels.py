@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kunren.evaluation import calibration, counts
+from kunren.evaluation import calibration, counts, ordinal
 from kunren.evaluation.metric import (
     OUTSIDE,
     Floats,
@@ -175,15 +175,26 @@ def of_space(space: Space) -> Kind:
 
     Top-k accuracy where there are more labels than k. Of labels that are paths also accuracy and
     macro-F1 at each upper level: an item counts at the levels that its gold label has; a prediction
-    whose own path is shorter is wrong there. The other metrics are of the whole path alone.
+    whose own path is shorter is wrong there. The other metrics are of the whole path alone. Of
+    labels in an order (``ordinal``) also how far off answers are.
     """
     trivial = {f"top{k}_accuracy" for k in TOP_K if len(space.labels) <= k}
     metrics = [metric for name, metric in METRICS.items() if name not in trivial]
     added = [_at_level(depth) for depth in range(len(space.levels))]
     upper = tuple(accuracy.name for accuracy, _ in added)
     accuracy, macro, *others = metrics
-    found = (accuracy, *(a for a, _ in added), macro, *(f1 for _, f1 in added), *others)
-    headline = ("accuracy", *upper, "macro_f1", "out_of_set_rate")
+    found: tuple[Metric, ...] = (
+        accuracy,
+        *(a for a, _ in added),
+        macro,
+        *(f1 for _, f1 in added),
+        *others,
+    )
+    places = ordinal.order(space.names)
+    ordered = () if places is None else ordinal.metrics(places)
+    found = (*found, *ordered)
+    named = tuple(metric.name for metric in ordered)
+    headline = ("accuracy", *upper, "macro_f1", *named, "out_of_set_rate")
     compared = ("accuracy", *upper, "macro_f1")
     return Kind(by_name(*found), "accuracy", "accuracy", headline, compared, KIND.validation)
 
