@@ -150,7 +150,8 @@ def test_yaml_that_is_no_json_is_read_as_text(copy: Path) -> None:
     content = "train_samples: many\nunique_emojis: '100'\ncut_off: 2025-12-24\nmodel_name: [t5]\n"
     (copy / "config.yaml").write_text(content, encoding="utf-8")
     entry = read_entry(copy)
-    assert entry.settings == {"cut_off": "2025-12-24", "model.id": "['t5']"}
+    of_name = {"task.labels.top": 100}  # the folder is called so
+    assert entry.settings == {**of_name, "cut_off": "2025-12-24", "model.id": "['t5']"}
     assert (entry.rows, entry.label_count) == ({}, None)
     json.dumps(dict(entry.settings))
 
