@@ -37,7 +37,7 @@ from kunren.models.vocabulary import check_round_trip, needed_beyond, teach
 from kunren.nearest import nearest
 from kunren.plan import SPLITS, Plan, prepare, with_family
 from kunren.progress import Progress
-from kunren.ready import Ready, pretrained, readable, settled
+from kunren.ready import Ready, fitted, pretrained, readable, settled
 from kunren.training import steps as training_steps
 from kunren.types import AnyExample, Example, LabelExample, PairExample, Row
 
@@ -175,9 +175,10 @@ def read(plan: Plan, folder: Path) -> tuple[Plan, Reading]:
     wanted = plan.config.model.add_tokens
     new, _ = teach(tokenizer, plan.labels if wanted == "labels" else wanted)
     plan = settled(plan, family)
-    looked_at = {
-        name: _some(plan.rows[name], 1 if name == "train" else _HELD_OUT) for name in SPLITS
-    }
+    chosen = {name: _some(plan.raw[name], 1 if name == "train" else _HELD_OUT) for name in SPLITS}
+    plan = fitted(plan, family, [row for name in SPLITS for row in chosen[name]])
+    ids = {row.id for name in SPLITS for row in chosen[name]}
+    looked_at = {name: [row for row in plan.rows[name] if row.id in ids] for name in SPLITS}
     examples = _encoded(plan, family, looked_at)
     added = tuple(number for number, _ in new)
     vocabulary = None

@@ -28,10 +28,10 @@ from kunren.messages import text
 from kunren.models import family_class
 from kunren.plan import SPLITS, Plan, bertscore_model, prepare
 from kunren.progress import Progress
-from kunren.ready import Ready, make_ready
+from kunren.ready import Ready, make_ready, token_limit
 from kunren.records import predictions as stored_predictions
 from kunren.records.folder import Run, check_output, sealed
-from kunren.tasks import filters, make_task
+from kunren.tasks import filters, make_task, truncation
 from kunren.trial import Place, Trial
 from kunren.types import Item, Prediction, Where
 from kunren.userfile import located
@@ -123,6 +123,8 @@ def _begin(
     if rare is not None:
         progress.say(str(rare))
     ready = make_ready(plan, progress)
+    for note in ready.plan.notes[len(plan.notes) :]:
+        progress.say(notes.said(note))
     plan = ready.plan
     found = before_training(ready)
     for line in remarks.lines(found["findings"]):
@@ -134,6 +136,9 @@ def _begin(
         "work/config.json": sealed(sha256(config.encode()).hexdigest()),
         "work/split.json": sealed(plan.fingerprint),
     }
+    if plan.cuts is not None:
+        limit = token_limit(plan.config, ready.family)
+        files["work/cuts.json"] = sealed(truncation.as_json(plan.cuts, limit))
     today = datetime.now().astimezone().date()
     return Run.create(output, plan.config.name, today, {**files, **begin_with}), ready
 
@@ -165,11 +170,21 @@ def _reopened(folder: Path, progress: Progress) -> tuple[Run, Plan]:
         plan = prepare(loaded)
         split = found.cached("split")
         if split is None:
-            raise InputError(Problem("run.split-lost", Where(str(folder)), {"path": path}))
+            raise InputError(_lost("split", folder, path))
         if split != plan.fingerprint:
             raise InputError(Problem("run.data-changed", Where(str(folder))))
+        if plan.config.train.truncate is not None:
+            cuts = found.cached("cuts")
+            if cuts is None:
+                raise InputError(_lost("cuts", folder, path))
+            plan = plan.cut(*truncation.from_json(cuts))
         progress.say(text("run.resuming", path=folder, stage=found.state.stage))
         return found, plan
+
+
+def _lost(kept: str, folder: Path, config: Path) -> Problem:
+    fields: dict[str, object] = {"file": f"work/{kept}.json", "path": config}
+    return Problem("run.split-lost", Where(str(folder)), fields)
 
 
 def _earlier(loaded: Loaded) -> dict[str, str]:

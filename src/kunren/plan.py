@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
@@ -21,7 +21,7 @@ from kunren.doctor import settings
 from kunren.errors import InputError, Problem
 from kunren.models import family_class, sources
 from kunren.nearest import nearest
-from kunren.tasks import Task, filters, make_task, prompting, templates
+from kunren.tasks import Task, filters, make_task, prompting, templates, truncation
 from kunren.tasks.filters import Filtered
 from kunren.tasks.settle import settle
 from kunren.types import Item, Row
@@ -51,6 +51,7 @@ class Plan:
         fold: which of ``folds`` this plan is of, from 0.
         documents: what the config's ``data.documents`` holds.
         notes: what was understood of the data without being told; see ``data.notes``.
+        cuts: row id → how far it is cut, so that the model can read it; None: not decided yet.
     """
 
     config: Config
@@ -67,6 +68,7 @@ class Plan:
     fold: int = 0
     documents: Documents = field(default_factory=Documents)
     notes: tuple[Problem, ...] = ()
+    cuts: Mapping[str, truncation.Cut] | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -90,14 +92,29 @@ class Plan:
         """The same plan without its test rows, for decisions that must not rest on them."""
         return _prepared(replace(self, raw={**self.raw, "test": ()}))
 
+    def cut(self, cuts: Mapping[str, truncation.Cut], limit: int) -> Plan:
+        """The same plan with its longer rows cut to ``limit`` tokens, and a note of how many."""
+        where = self.config.train.truncate
+        if where is None or not cuts:
+            return replace(self, cuts=cuts)
+        noted = truncation.note(cuts, self.raw, limit, where)
+        notes = self.notes if noted is None else (*self.notes, noted)
+        return _prepared(replace(self, cuts=cuts, notes=notes))
+
+    @property
+    def whole(self) -> Plan:
+        """The same plan with no row cut: for systems that read rows of any length."""
+        return _prepared(replace(self, cuts=None)) if self.cuts else self
+
     @property
     def texts(self) -> list[str]:
         """All that the training rows say, as a model is to read it.
 
-        Without system prompts: a default one is decided later, and a resumed run must give the
+        Without system prompts, and not cut: both are decided later, and a resumed run must give the
         same texts.
         """
-        turns = [m for row in self.rows["train"] for m in row.messages if m.role != "system"]
+        rows = self.whole.rows["train"]
+        turns = [m for row in rows for m in row.messages if m.role != "system"]
         return [said for m in turns for said in (m.content, m.reasoning, m.calls) if said]
 
     @property
@@ -269,9 +286,20 @@ def _sides(splits: Splits) -> dict[str, tuple[Row, ...]]:
 
 def _prepared(plan: Plan) -> Plan:
     labels = plan.task.labels(plan.known)
-    rows = {name: plan.task.prepare(plan.raw[name]) for name in SPLITS}
+    rows = {name: plan.task.prepare(_shortened(plan, plan.raw[name])) for name in SPLITS}
     items = {name: plan.task.items(rows[name]) for name in SPLITS}
     return replace(plan, rows=rows, items=items, labels=labels)
+
+
+def _shortened(plan: Plan, rows: Sequence[Row]) -> Sequence[Row]:
+    where = plan.config.train.truncate
+    if where is None or not plan.cuts:
+        return rows
+    columns, cuts = prompting.columns(plan.config.task), plan.cuts
+    return [
+        truncation.shortened(row, cuts[row.id].most, where, columns) if row.id in cuts else row
+        for row in rows
+    ]
 
 
 def _with_task(config: Config, **update: object) -> Config:

@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from kunren.config.schema import Config
 from kunren.data.read import capped
 from kunren.doctor.reading import length
 from kunren.errors import InputError, Problem
 from kunren.models import Family, make_family
 from kunren.plan import SPLITS, Plan, bertscore_model, with_family
 from kunren.progress import Progress
-from kunren.types import AnyExample, Item
+from kunren.tasks import prompting, truncation
+from kunren.types import AnyExample, Item, Row
 
 if TYPE_CHECKING:
     from kunren.models.vocabulary import Added
@@ -57,7 +59,7 @@ def make_ready(plan: Plan, progress: Progress) -> Ready:
     loaded = load(plan.model, plan.config.train.precision, progress, folder=folder, head=head)
     family = make_family(str(plan.config.model.family), loaded)
     added = _extend(plan, family)
-    plan = settled(plan, family)
+    plan = fitted(settled(plan, family), family)
     return Ready(plan, family, added, _encode(plan, family))
 
 
@@ -96,6 +98,43 @@ def settled(plan: Plan, family: Family) -> Plan:
     return replace(plan, config=config.model_copy(update={"train": train, "evaluate": evaluate}))
 
 
+def fitted(plan: Plan, family: Family, looked_at: Sequence[Row] | None = None) -> Plan:
+    """The plan with rows cut that the model could not be given whole, where the config asks for it.
+
+    Args:
+        plan: settled.
+        family: around the model or its outline, with the added tokens.
+        looked_at: rows as they were read, the only ones to look at; None: all.
+    """
+    where = plan.config.train.truncate
+    if where is None or plan.cuts is not None:
+        return plan
+    limit = token_limit(plan.config, family)
+    rows = [row for name in SPLITS for row in plan.raw[name]] if looked_at is None else looked_at
+    columns = prompting.columns(plan.config.task)
+
+    def tokens(some: Sequence[Row]) -> list[int]:
+        made = plan.task.prepare(some)
+        return taken(family, made, plan.task.items(made), answer_room(plan.config, family))
+
+    return plan.cut(truncation.cuts(rows, limit, tokens, where, columns), limit)
+
+
+def answer_room(config: Config, family: Family) -> int:
+    """Tokens that are kept free behind a question for its answer, where both are read as one."""
+    return (config.evaluate.max_new_tokens or 0) if family.name == "causal" else 0
+
+
+def taken(family: Family, rows: Sequence[Row], items: Sequence[Item], room: int) -> list[int]:
+    """How many tokens of the model's length each row takes, in training and when it is asked."""
+    sizes = {row.id: 0 for row in rows}
+    if family.name == "causal":
+        sizes |= {made.row_id: length(made) for made in family.encode(rows, items)}
+    for item, prompt in zip(items, family.prompts(items), strict=True):
+        sizes[item.row_id] = max(sizes[item.row_id], len(prompt) + room)
+    return [sizes[row.id] for row in rows]
+
+
 def _written(plan: Plan, family: Family) -> list[str]:
     """All that a model is to write for the training rows: of one that reasons, that too."""
     if not family.reasons:
@@ -125,10 +164,11 @@ def _encode(plan: Plan, family: Family) -> Examples:
         name: family.encode(plan.rows[name], plan.items[name], weight if name == "train" else None)
         for name in SPLITS
     }
-    limit = token_limit(plan, family)
+    limit = token_limit(plan.config, family)
     where = {row.id: row.where for name in SPLITS for row in plan.rows[name]}
+    code = "run.row-too-long" if plan.config.train.truncate is None else "run.row-too-long-cut"
     problems = [
-        Problem("run.row-too-long", where[made.row_id], {"tokens": length(made), "limit": limit})
+        Problem(code, where[made.row_id], {"tokens": length(made), "limit": limit})
         for name in SPLITS
         for made in examples[name]
         if length(made) > limit
@@ -138,9 +178,9 @@ def _encode(plan: Plan, family: Family) -> Examples:
     return examples
 
 
-def token_limit(plan: Plan, family: Family) -> int:
+def token_limit(config: Config, family: Family) -> int:
     """How many tokens a row may have: ``train.max_length``, or fewer if the model reads fewer."""
-    limit = plan.config.train.max_length
+    limit = config.train.max_length
     positions = readable(family)
     return limit if positions is None else min(limit, positions)
 

@@ -211,7 +211,7 @@ class Trial:
 
             plan, config = self._plan, self._plan.config.evaluate
             passages, written = plan.documents.passages, writes(family, plan.task.answers)
-            limit = token_limit(plan, family)
+            limit = token_limit(plan.config, family)
             source = prompted.Source(plan.rows["train"], passages, limit, written)
             for name, reason in prompted.systems(config, family, passages).items():
                 if name not in facts:
@@ -289,7 +289,8 @@ class Trial:
             reload = self._verified(tuned, self._model) if self._place.first else None
             facts = asdict(fitted)
             write_log(self._log_folder() / NAME, facts.pop("history"))
-            facts["trivial"] = trivial(plan.task, plan.config.task.kind, plan.items, plan.labels)
+            whole = plan.whole.items
+            facts["trivial"] = trivial(plan.task, plan.config.task.kind, whole, plan.labels)
             used = family.loaded.provenance | {"parameters": total, "trainable": moving}
             path = Path(plan.model.id)
             used |= {"id": path.name if path.exists() else plan.model.id, "family": name}
@@ -402,7 +403,7 @@ class Trial:
     def _baselines(self) -> dict[str, list[Prediction]]:
         from kunren.evaluation.baselines import run_baselines
 
-        plan = self._plan
+        plan = self._plan.whole  # what can read rows of any length is given all of them
         with self._stage("baselines"), self._progress.stage(text("run.stage-baselines"), None):
             return run_baselines(
                 plan.config.evaluate.baselines,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -17,14 +17,15 @@ from kunren.errors import InputError, Problem
 from kunren.experiment import open_finished
 from kunren.models import Family, family_class, make_family
 from kunren.models.answering import Options, answer, writes
+from kunren.models.quiet import quiet
 from kunren.progress import Progress, Silent
-from kunren.ready import LEAST_TOKENS, readable
+from kunren.ready import LEAST_TOKENS, readable, token_limit
 from kunren.records.task_file import read_task_file
-from kunren.tasks import Answers, Task, make_task
+from kunren.tasks import Answers, Task, make_task, truncation
 from kunren.tasks.prompting import columns
 from kunren.tasks.templates import render
 from kunren.textfile import shown
-from kunren.types import Item, Message, Prediction, Where
+from kunren.types import Item, Message, Prediction, Row, Where
 from kunren.userfile import bounded, contents
 
 _CHAT_TOKENS = 256
@@ -115,6 +116,32 @@ class Predictor:
             turns = (Message("system", self.system), *turns)
         return turns
 
+    def fitting(self, one: Input) -> Input:
+        """What is asked, cut as the training rows were (``train.truncate``) where it is too long.
+
+        Raises:
+            InputError: the template names a field that it has not.
+        """
+        where = self.config.train.truncate
+        if where is None:
+            return one
+        limit = token_limit(self.config, self.model)
+        room = self.longest_answer if self.model.name == "causal" else 0
+        used = columns(self.config.task)
+
+        def tokens(rows: Sequence[Row]) -> list[int]:
+            asked = [self.context(r.messages, r.fields, chat=r.chat) for r in rows]
+            prompts = self.model.prompts(self.items(asked))
+            return [len(prompt) + room for prompt in prompts]
+
+        row = Row("0", one.messages, Where("-"), one.fields, chat=one.chat)
+        with quiet():
+            made = truncation.cuts([row], limit, tokens, where, used).get(row.id)
+        if made is None:
+            return one
+        row = truncation.shortened(row, made.most, where, used)
+        return replace(one, messages=row.messages, fields=row.fields)
+
     def predict(
         self, contexts: Sequence[Sequence[Message]], batch_size: int = 16
     ) -> list[Prediction]:
@@ -172,8 +199,6 @@ class Predictor:
 
     def _sizes(self, contexts: Sequence[Sequence[Message]]) -> list[int | Problem]:
         """How many tokens each conversation has as a prompt."""
-        from kunren.models.quiet import quiet
-
         try:
             with quiet():  # it is told here that a text is too long for the model
                 return [len(prompt) for prompt in self.model.prompts(self.items(contexts))]
@@ -266,7 +291,8 @@ def predict_stream(
     Yields:
         ``{"line", "id"?, "text", "label", "probability"}``, for sets ``"labels"`` in place of
         ``"label"``, for free text ``"answer"`` and ``"ended"``
-        (false: it was cut at the limit); for what cannot be answered ``{"line",
+        (false: it was cut at the limit); with ``"truncated": true`` where only a part of the text
+        was read; for what cannot be answered ``{"line",
         "id"?, "error", "code"}``: why, in the user's language, and the name of the reason.
     """
     step = 4 * batch_size
@@ -283,12 +309,16 @@ def _results(
     contexts: dict[int, tuple[Message, ...]] = {}
     questions: dict[int, str] = {}
     found: dict[int, Prediction | Problem] = {}
+    cut: set[int] = set()
     for number, one in enumerate(asked):
         if isinstance(one, BadLine):
             found[number] = one.problem
             continue
         try:
-            contexts[number] = predictor.context(one.messages, one.fields, chat=one.chat)
+            read = predictor.fitting(one)
+            contexts[number] = predictor.context(read.messages, read.fields, chat=read.chat)
+            if read is not one:
+                cut.add(number)
             questions[number] = _question(one.messages)
         except InputError as error:
             found[number] = error.problems[0]
@@ -302,6 +332,8 @@ def _results(
             yield {**place, "error": str(result), "code": result.code}
         else:
             told = {**place, "text": questions[number], **_told(predictor.task.answers, result)}
+            if number in cut:
+                told["truncated"] = True
             if drawn is not None:
                 counts = drawn(contexts[number])
                 told["samples"] = [{"answer": said, "count": times} for said, times in counts]

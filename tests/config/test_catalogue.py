@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import string
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import kunren
 from kunren.config import foreign
+from kunren.config.schema import Truncation
 from kunren.messages import catalogue
 
 SOURCE = "\n".join(
@@ -35,6 +37,7 @@ def test_no_message_is_left_over(area: str) -> None:
     # Some names are put together, as f"empty-{key}" is.
     built = {"empty-text", "empty-label", "text-type", "label-type", "joined-user"}
     built |= {"joined-assistant", "same-number", "whole-number"}
+    built |= {f"truncated-{where}" for where in get_args(Truncation)}
     built |= {f"foreign-{why}" for why in foreign.WITHOUT}
     built |= {
         f"missing-{one}{labels}{near}"

@@ -141,7 +141,9 @@ def test_a_limit_that_is_lowered_leaves_the_few_shot_baseline_its_examples(
     def shown(*settings: str) -> Mapping[str, int]:
         made = ready(config, *settings)
         plan = made.plan
-        source = prompted.Source(plan.rows["train"], (), token_limit(plan, made.family), False)
+        source = prompted.Source(
+            plan.rows["train"], (), token_limit(plan.config, made.family), False
+        )
         done = prompted.prompted(
             "few_shot", made.family, source, plan.items["test"], plan.config.evaluate
         )

@@ -60,6 +60,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
         "max_seq_length", "max_seq_len", "cutoff_len", "sequence_len", "seq_length", "seq_len",
         "model_max_length", "max_source_length", "block_size", "context_length",
     ),
+    "train.truncate": ("truncation", "truncation_side", "truncation_strategy", "truncate_side"),
     "train.precision": (
         "bf16", "fp16", "fp32", "tf32", "half_precision", "mixed_precision", "torch_dtype", "dtype",
         "pure_bf16",

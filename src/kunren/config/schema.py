@@ -225,6 +225,10 @@ def sign(metric: str | None) -> int:
     return -1 if metric in LOWER_IS_BETTER else 1
 
 
+Truncation = Literal["end", "start", "middle"]
+"""What is taken out of a text that is too long."""
+
+
 class TrainConfig(Section):
     """How the weights move."""
 
@@ -239,7 +243,12 @@ class TrainConfig(Section):
     weight_decay: Annotated[Float, Field(ge=0)] = 0.0
     max_grad_norm: Annotated[Float, Field(gt=0)] = 1.0
     max_length: Annotated[Int, Field(gt=0)] = 1024
-    """In tokens. A longer row is an error, since cutting it would cut the answer."""
+    """In tokens, or as many as the model reads, if these are fewer. A longer row is an error; see
+    ``truncate``."""
+    truncate: Truncation | None = None
+    """What is taken out of rows that are longer: the ``end``, ``start`` or ``middle`` of what they
+    ask, in training, evaluation and use alike. Never of the answer, the system prompt or the
+    template. None: such a row is an error."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """auto: bf16 where the device has it, else fp32. With bf16 and fp16, master weights stay fp32;
     with fp16 the loss is scaled, and the scale lowered where gradients overflow."""

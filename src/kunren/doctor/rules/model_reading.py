@@ -118,28 +118,31 @@ def truncation(
         各行のトークン数と、`train.max_length`、モデルが読める長さ。
 
     なぜ問題か:
-        答えは行の終わりにあるので、切れば答えが失われます。kunren は切らずに、学習の前に
-        止まります。
+        答えは行の終わりにあるので、行の終わりを切る道具では答えが失われます。kunren は黙って
+        切らず、学習の前に止まります。
 
     例:
         過去のやりとりを付けた 1,300 トークンの行を 1,024 で切ると、質問だけを学びます。
 
     対処:
         モデルが読める長さまでは `train.max_length` を上げてください。それを超える行は短くするか
-        除きます。
+        除きます。入力の一部を捨ててよければ `train.truncate` を `end`、`start`、`middle` のどれかに
+        すると、末尾、先頭、中央を切ります。答えとシステムプロンプトは切らず、切った行数を記録します。
 
     What it sees:
         The tokens of each row, `train.max_length`, and how many the model can read.
 
     Why it matters:
-        The answer is at the end of a row: cutting loses it. kunren does not cut but stops before
-        training.
+        The answer is at the end of a row: tools that cut the row's end lose it. kunren does not cut
+        in silence but stops before training.
 
     For example:
         A row of 1,300 tokens with its chat history, cut at 1,024, trains the question alone.
 
     What to do:
-        Raise `train.max_length`, up to what the model reads. Shorten or remove rows beyond that.
+        Raise `train.max_length`, up to what the model reads. Shorten or remove rows beyond that. If
+        a part of what they ask may go, `train.truncate: end`, `start` or `middle` cuts it, never
+        the answer or the system prompt; the record counts the rows.
     """
     lengths = _lengths(examples)
     asked: int = config["train"]["max_length"]
@@ -151,8 +154,11 @@ def truncation(
     fixable = positions is None or longest <= positions
     room = -(-longest // ROUND_TO) * ROUND_TO
     room = room if positions is None else min(room, positions)
+    kind = "" if fixable else "-model"
+    if config["train"].get("truncate") is not None:
+        kind = "-cut"
     said = text(
-        "rules_model.truncation" if fixable else "rules_model.truncation-model",
+        f"rules_model.truncation{kind}",
         count=len(longer),
         rows=len(lengths),
         limit=limit,
