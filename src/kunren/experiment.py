@@ -255,6 +255,7 @@ class _Experiment:
         self._run = run
         self._progress = progress
         self._timings: dict[str, float] = {}
+        self._ended = datetime.now().astimezone()
 
     def carry_out(self, ready: Ready | None) -> Result:
         """Do what is not done yet. ``ready`` is the untuned model, if it is there already."""
@@ -286,6 +287,7 @@ class _Experiment:
         """Do the first training, and nothing that needs the test rows' answers."""
         trial = Trial(self._plan, self._places()[0], self._run, self._progress)
         trial.train(ready)
+        self._ended = datetime.now().astimezone()
         self._write_manifest([trial])
 
     @property
@@ -340,6 +342,7 @@ class _Experiment:
                 rows = stored_predictions.predicted(items, every, plan.task.answers, plan.labels)
                 stored_predictions.write_predictions(run.path / stored_predictions.NAME, rows)
                 run.write_json("eval_metrics.json", metrics)
+            self._ended = datetime.now().astimezone()
             with self._stage("record"):
                 self._write_manifest(trials)
                 findings = engine.write_findings(run.path)
@@ -385,6 +388,9 @@ class _Experiment:
             accelerators=_accelerators(),
             repository=plan.folder,
         )
+        # In local time, without saying which zone that is: a record does not tell where.
+        began = datetime.fromisoformat(run.state.started).astimezone()
+        content["period"] = [f"{one:%Y-%m-%dT%H:%M}" for one in (began, self._ended)]
         content["artefacts"] = provenance.artefacts(run.path)
         run.write_json("manifest.json", content)
 

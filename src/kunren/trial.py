@@ -240,6 +240,7 @@ class Trial:
             return
         import torch
 
+        from kunren.evaluation.speed import watched
         from kunren.evaluation.trivial import trivial
         from kunren.models import adapter
         from kunren.records.trainlog import NAME, write_log
@@ -264,7 +265,8 @@ class Trial:
             tuned = make_family(name, replace(family.loaded, model=model))
             weights = plan.label_weights
             try:
-                fitted = fit(
+                train = partial(
+                    fit,
                     model,
                     name,
                     family.pad_token,
@@ -280,6 +282,7 @@ class Trial:
                     levels=plan.levels,
                     watch=watch,
                 )
+                fitted, memory = watched(train, family.loaded.device)
             except TrainingStopped:
                 # How it came to that is worth as much as the course of a training that ended well.
                 write_log(self._log_folder() / NAME, rectangular(watch.rows))
@@ -287,7 +290,7 @@ class Trial:
         with self._stage("save"):
             self._save(tuned, added, self._model)
             reload = self._verified(tuned, self._model) if self._place.first else None
-            facts = asdict(fitted)
+            facts = asdict(fitted) | memory
             write_log(self._log_folder() / NAME, facts.pop("history"))
             whole = plan.whole.items
             facts["trivial"] = trivial(plan.task, plan.config.task.kind, whole, plan.labels)

@@ -227,3 +227,82 @@ def test_tendencies_of_labels_are_told_in_words(tmp_path: Path) -> None:
     ]
     sure = sum(said["probability"] >= 0.8 for said in wrong)
     assert f"誤り {len(wrong)} 件のうち {sure} 件" in trends
+
+
+def test_each_label_is_told_with_what_it_gained_or_lost() -> None:
+    def of(recall: float | None, f1: float | None, support: int = 4) -> dict[str, Any]:
+        return {"support": support, "predicted": 4, "precision": f1, "recall": recall, "f1": f1}
+
+    old = {
+        "経済": of(0.25, 0.4),
+        "国際": of(0.75, 0.6),
+        "芸能": of(0.5, 0.5),
+        "暮らし": of(None, None, 0),
+    }
+    new = {
+        "経済": of(1.0, 0.8),
+        "国際": of(0.0, None),
+        "芸能": of(0.5, 0.5),
+        "暮らし": of(None, None, 0),
+    }
+    table = changes.by_label({"per_label": {"base": old, "tuned": new}})
+    assert table is not None
+    assert table.rows == [
+        ["経済", "4", "25.0 %", "100.0 %", "0.40", "0.80", "+0.40"],
+        ["国際", "4", "75.0 %", "0.0 %", "0.60", "0.00", "-0.60"],
+    ]
+    assert changes.by_label({"per_label": {"tuned": new}}) is None
+    assert changes.by_label({"per_label": {"base": new, "tuned": new}}) is None
+    many = {f"ラベル{n:02}": of(0.5, 0.5) for n in range(60)}
+    gained = {name: of(0.5, 0.5 + (n - 29.5) / 100) for n, name in enumerate(many)}
+    table = changes.by_label({"per_label": {"base": many, "tuned": gained}})
+    assert table is not None
+    shown = [row[0] for row in table.rows]
+    assert shown == [f"ラベル{n:02}" for n in (*range(59, 49, -1), *range(9, -1, -1))]
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        (2, "0.7000（採用したエポック 2。学習を通じて最小）"),
+        (3, "0.8000（採用したエポック 3。最小はエポック 2 の 0.7000）"),
+    ],
+)
+def test_the_loss_on_the_validation_rows_is_among_the_results(
+    tmp_path: Path, kept: int, said: str
+) -> None:
+    path = handmade.make(tmp_path)
+    (path / "train_log.csv").write_text(
+        "epoch,eval_loss,learning_rate,loss,step\n1,0.9,1e-4,1.0,5\n2,0.7,1e-4,0.9,10\n"
+        "3,0.8,1e-4,0.8,15\n",
+        encoding="utf-8",
+    )
+    manifest = json.loads((path / "manifest.json").read_text("utf-8"))
+    manifest["training"]["best_epoch"] = kept
+    (path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    render(path)
+    for name in ("summary.md", "report.html"):
+        assert said in (path / name).read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("ended", "said"),
+    [
+        ("2025-12-23T18:30", "2025-12-23 09:05 〜 18:30"),
+        ("2025-12-24T02:00", "2025-12-23 09:05 〜 2025-12-24 02:00"),
+    ],
+)
+def test_the_period_and_the_memory_of_a_run(tmp_path: Path, ended: str, said: str) -> None:
+    path = handmade.make(tmp_path)
+    manifest = json.loads((path / "manifest.json").read_text("utf-8"))
+    manifest["period"] = ["2025-12-23T09:05", ended]
+    manifest["model"] |= {"trainable": 2_000_000, "parameters": 1_000_000_000, "dtype": "bfloat16"}
+    manifest["training"] |= {"peak_memory_bytes": 3 * 2**30, "memory_kind": "cuda-peak"}
+    (path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    render(path)
+    summary = (path / "summary.md").read_text("utf-8")
+    assert f"| 実験期間 | {said} |" in summary
+    assert (
+        "勾配と AdamW の状態に 27 MiB（全重みを調整するなら 13.04 GiB）。"
+        "学習中の最大 3.00 GiB（実測、GPU）" in summary
+    )

@@ -21,7 +21,7 @@ BUILT = re.compile(
     r"(system|verdict|missing|not-better-than-base|below-trivial|overfitting|majority-trap|stage"
     r"|task|tuning|split|best-said|severity|conclusion|file|filter|labels|git|chart|next|metric"
     r"|base|family|caveat|loss|note|good-chosen|bad-chosen|trend|fact|outside|out-of-set"
-    r"|mode-collapse|tuned-said|calibration|purpose|trust|rounds|change|prompted|speed|what)-"
+    r"|mode-collapse|tuned-said|calibration|purpose|trust|rounds|change|prompted|speed|what|memory|eval-loss)-"
 )
 """Beginnings of names that are put together, as f"record.stage-{stage}" is."""
 

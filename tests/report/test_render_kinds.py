@@ -112,6 +112,7 @@ def test_label_filters_are_told_step_by_step(tmp_path: Path) -> None:
         "kept": 0.06685,
         "rows_per_label": {"😊": 80, "📚": 20},
         "most_frequent": ["✨", "😊"],
+        "before_filters": {"✨": 6_600, "😊": 2_000, "📚": 40},
     }
     change_manifest(path, data={"filters": filters})
     said = section(made(path), "ラベルによる絞り込み", 3)
@@ -119,6 +120,9 @@ def test_label_filters_are_told_step_by_step(tmp_path: Path) -> None:
     assert "1 種あたり最少 20 件、最多 80 件" in said
     assert "| 上位のラベルのみ | task.labels.top: 50 | 1,337 | 50 | 6.7 % |" in said
     assert r"a\|b" in said
+    assert "フィルタをかける前の全データでの頻度 (上位 3 種)" in said
+    assert "| 1 | ✨ | きらきら | 6,600 | 33.0 % | 0 |" in said
+    assert "| 2 | 😊 | にこにこ | 2,000 | 10.0 % | 80 |" in said
     assert "絞り込み" not in section(made(of_sets(tmp_path, good_sets)), "データ")
 
 

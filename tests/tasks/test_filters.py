@@ -169,6 +169,7 @@ def test_the_report_as_json() -> None:
         ],
         "rows_per_label": {"😀": 2, "😢": 1},
         "most_frequent": ["😀", "🎉", "😢"],
+        "before_filters": {"😀": 2, "🎉": 1, "😢": 1},
     }
 
 

@@ -39,10 +39,9 @@ def timed(
         ``tokens_per_second`` (both), ``peak_memory_bytes`` (None where it cannot be had),
         ``memory_kind``, ``device``.
     """
-    kind = _start(device)
     begun = time.perf_counter()
     with counting() as tokens:
-        said = ask()
+        said, memory = watched(ask, device)
     seconds = time.perf_counter() - begun
     rows = len({item.row_id for item in items})
     return said, {
@@ -52,10 +51,21 @@ def timed(
         "tokens_read": tokens.read,
         "tokens_written": tokens.written,
         "tokens_per_second": (tokens.read + tokens.written) / seconds,
-        "peak_memory_bytes": _peak(device, kind),
-        "memory_kind": kind,
+        **memory,
         "device": device.type,
     }
+
+
+def watched(do: Callable[[], T], device: torch.device) -> tuple[T, dict[str, Any]]:
+    """Do something and see how much memory that takes.
+
+    Returns:
+        What ``do`` returned, and ``peak_memory_bytes`` (None where it cannot be had) with
+        ``memory_kind``.
+    """
+    kind = _start(device)
+    done = do()
+    return done, {"peak_memory_bytes": _peak(device, kind), "memory_kind": kind}
 
 
 def together(parts: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, dict[str, Any]]:

@@ -16,6 +16,7 @@ from kunren.evaluation.told import (
     gap,
     metric_name,
     number,
+    percent,
     primary,
     shown,
     signed,
@@ -24,6 +25,9 @@ from kunren.evaluation.told import (
 )
 from kunren.messages import text
 from kunren.report.format import Table
+
+MOST_LABELS = 20
+"""Labels in the table of each one's gain: of more, the ends of the order."""
 
 COARSE = 10.0
 """From this many percent on a relative change is told without decimals."""
@@ -69,6 +73,48 @@ def _against(metrics: Mapping[str, Any], other: str, heading: str) -> Table | No
         text("record.judged"),
     ]
     return Table(columns, rows, "lrrrl", frozenset(marked))
+
+
+def by_label(metrics: Mapping[str, Any]) -> Table | None:
+    """How well each label is found and answered before training and after, the greatest gain first.
+
+    By F1, which is 0 where a label of gold is never answered. None: one of the two systems gave no
+    labels, or no label's F1 has changed. Of many labels the ends are shown: those that gained and
+    those that lost most.
+    """
+    scores = metrics.get("per_label", {})
+    old, new = scores.get("base"), scores.get("tuned")
+    if not old or not new:
+        return None
+    gains = {
+        label: (_f1(old[label]), _f1(said), said["support"])
+        for label, said in new.items()
+        if said["support"] and label in old and _f1(old[label]) != _f1(said)
+    }
+    order = sorted(gains, key=lambda label: (gains[label][0] - gains[label][1], -gains[label][2]))
+    half = MOST_LABELS // 2
+    if len(order) > MOST_LABELS:
+        order = [*order[:half], *order[-half:]]
+    rows = [
+        [
+            label,
+            f"{gains[label][2]:,}",
+            *(_recalled(of[label]) for of in (old, new)),
+            *(f"{value:.2f}" for value in gains[label][:2]),
+            signed(gains[label][1] - gains[label][0], 2),
+        ]
+        for label in order
+    ]
+    names = ("label", "gold", "recall-before", "recall-after", "f1-before", "f1-after", "f1-change")
+    return Table([text(f"record.{name}") for name in names], rows, "lrrrrrr") if rows else None
+
+
+def _f1(said: Mapping[str, Any]) -> float:
+    return float(said["f1"] or 0.0)
+
+
+def _recalled(said: Mapping[str, Any]) -> str:
+    return "—" if said["recall"] is None else percent(said["recall"])
 
 
 def _value(scores: Mapping[str, Any], metric: str) -> float | None:

@@ -41,6 +41,7 @@ class Plot:
         points: the runs; empty where fewer than two have both numbers.
         said: how it is read, or why it is not there.
         shares: for each axis whether it is shown in percent.
+        front: what is said of the front where there is no chart; None: there is no front.
     """
 
     title: str
@@ -49,6 +50,7 @@ class Plot:
     points: Sequence[Point]
     said: str
     shares: tuple[bool, bool]
+    front: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +186,13 @@ def plot(group: Group) -> Plot:
         if best
         else text("compare.no-front-unlike" if unlike else "compare.no-front", **fields)
     )
+    names = text("record.list").join(best)
+    listed = text("compare.front-listed", names=names, **fields) if best else None
     shares = (group.baseline.unit(first) == "share", group.baseline.unit(second) == "share")
     title = text("compare.h-front", **fields)
-    return Plot(title, name_of(first), name_of(second), points if best else (), said, shares)
+    return Plot(
+        title, name_of(first), name_of(second), points if best else (), said, shares, listed
+    )
 
 
 def _letter(number: int) -> str:

@@ -56,6 +56,23 @@ def _measured(evaluation: Mapping[str, float], name: str) -> str:
     return decimal(evaluation.get(f"eval_{name}"), 1 if name in POINTS else 3)
 
 
+def loss_said(facts: Facts, epochs: Sequence[Epoch]) -> str | None:
+    """The loss on the validation rows of the weights that were kept, and where it was lowest."""
+    losses = {e.number: loss for e in epochs if (loss := e.evaluation.get("eval_loss")) is not None}
+    best = kept_epoch(facts, epochs)
+    if best not in losses:
+        return None
+    lowest = min(losses, key=losses.__getitem__)
+    kind = "lowest" if losses[best] <= losses[lowest] else "kept"
+    return text(
+        f"record.eval-loss-{kind}",
+        loss=decimal(losses[best]),
+        epoch=best,
+        lowest=decimal(losses[lowest]),
+        at=lowest,
+    )
+
+
 def said(facts: Facts, epochs: Sequence[Epoch]) -> str | None:
     """Which epoch was kept and why, and whether training ended as planned."""
     if not epochs:

@@ -221,6 +221,35 @@ def filters(facts: Facts) -> Table | None:
     return Table(columns, rows, "llrrr")
 
 
+def unfiltered(facts: Facts) -> Table | None:
+    """How frequent labels were before any filter, and how many rows of each are left.
+
+    None: nothing was filtered, or the record is of before this was kept.
+    """
+    said = (facts.manifest or {}).get("data", {}).get("filters") or {}
+    counts: Mapping[str, int] = said.get("before_filters", {})
+    if not counts:
+        return None
+    shown = list(counts.items())[:TOP]
+    named = any(emoji_name(label) for label, _ in shown)
+    emojis = all(emoji.is_emoji(label) for label, _ in shown)
+    columns = [text("record.rank"), text("record.emoji" if emojis else "record.label")]
+    columns += [text("record.meaning")] if named else []
+    columns += [text(f"record.{name}") for name in ("rows-before", "share-of-rows", "rows-left")]
+    rows = [
+        [
+            str(place),
+            label,
+            *([emoji_name(label) or ""] if named else []),
+            f"{count:,}",
+            percent(count / said["before"]),
+            f"{said['rows_per_label'].get(label, 0):,}",
+        ]
+        for place, (label, count) in enumerate(shown, start=1)
+    ]
+    return Table(columns, rows, "r" + "l" * (len(columns) - 4) + "rrr")
+
+
 def _setting(name: str, value: object) -> str:
     said = joined(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
     return f"task.labels.{name}: {said}"

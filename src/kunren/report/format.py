@@ -142,6 +142,13 @@ def scientific(value: float | None) -> str:
     return "—" if value is None else f"{value:.3g}"
 
 
+def size(count: float) -> str:
+    """Bytes, to a reader."""
+    if count < 0.1 * 2**30:
+        return f"{count / 2**20:.{1 if count < 10 * 2**20 else 0}f} MiB"
+    return f"{count / 2**30:.2f} GiB"
+
+
 def duration(seconds: float) -> str:
     """``45 秒``, ``3 分 12 秒``, ``1 時間 05 分``."""
     whole = round(seconds)

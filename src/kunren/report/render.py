@@ -40,8 +40,8 @@ def render(run_folder: Path) -> None:
         InputError: not a run folder, or a file of it is broken.
     """
     facts = read_facts(run_folder)
-    summary = summarise(facts)
     drawn = _charts(facts)
+    summary = summarise(facts, drawn=bool(drawn))
     if drawn:
         (run_folder / "charts").mkdir(exist_ok=True)
     for name, picture in drawn.items():

@@ -14,7 +14,7 @@ from kunren.evaluation.told import is_baseline, percent
 from kunren.messages import text
 from kunren.records.facts import Facts
 from kunren.records.trainlog import Epoch
-from kunren.report.format import Table, duration, joined
+from kunren.report.format import Table, duration, joined, size
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -36,8 +36,7 @@ def overview(facts: Facts, epochs: Sequence[Epoch]) -> Pairs:
             (text("record.family"), text(f"record.family-{family(facts)}")),
             (text("record.tuning"), text(f"record.tuning-{config['tuning']['kind']}")),
         ]
-    started = datetime.fromisoformat(facts.state.started)
-    found.append((text("record.date"), f"{started:%Y-%m-%d}"))
+    found.append(_period(facts))
     if rows:
         folds = manifest["data"].get("folds")
         kind = "record.row-counts-folds" if folds else "record.row-counts"
@@ -52,6 +51,19 @@ def overview(facts: Facts, epochs: Sequence[Epoch]) -> Pairs:
         took = text("record.took", time=duration(seconds), epochs=epochs[-1].number)
         found.append((text("record.training-time"), took))
     return found
+
+
+def _period(facts: Facts) -> tuple[str, str]:
+    """When it was done; of a run that has not ended, on which day it began."""
+    said = (facts.manifest or {}).get("period")
+    if not said:
+        started = datetime.fromisoformat(facts.state.started).astimezone()
+        return text("record.date"), f"{started:%Y-%m-%d}"
+    began, ended = map(datetime.fromisoformat, said)
+    until = f"{ended:%H:%M}" if ended.date() == began.date() else f"{ended:%Y-%m-%d %H:%M}"
+    return text("record.period"), text(
+        "record.from-to", began=f"{began:%Y-%m-%d %H:%M}", ended=until
+    )
 
 
 def purpose(facts: Facts) -> str | None:
@@ -253,6 +265,7 @@ def _model(facts: Facts) -> Iterator[tuple[str, str]]:
             "record.trainable-share", moving=moving, total=total, share=percent(moving / total)
         )
         yield text("record.trainable"), share
+        yield text("record.training-memory"), _memory(facts, moving, total)
     if added := model.get("added_tokens"):
         some = joined(added["examples"]) + ("…" if added["count"] > len(added["examples"]) else "")
         yield (
@@ -270,6 +283,29 @@ def _model(facts: Facts) -> Iterator[tuple[str, str]]:
             "record.reload-said", rows=reload["rows"], difference=f"{reload['max_difference']:.1g}"
         )
         yield text("record.reload"), said
+
+
+def _memory(facts: Facts, moving: int, total: int) -> str:
+    """What training holds beside the weights, beside what tuning all of them would take."""
+    manifest = facts.manifest or {}
+    said = text("record.memory-states", states=size(_states(manifest["model"], moving)))
+    if moving < total:
+        said += text("record.memory-full", states=size(_states(manifest["model"], total)))
+    training = manifest.get("training", {})
+    if peak := training.get("peak_memory_bytes"):
+        where = text(f"record.memory-{training['memory_kind']}")
+        said += text("record.memory-peak", peak=size(peak), where=where)
+    return said
+
+
+def _states(model: Mapping[str, Any], moving: int) -> float:
+    """Bytes of gradients and of the optimiser's states; see ``training.optimizer``.
+
+    A gradient has the weight's dtype; AdamW keeps two float32 numbers a weight, and a third, the
+    master, where the weight itself is no float32.
+    """
+    whole = model.get("dtype", "float32") == "float32"
+    return moving * (4 + 8 if whole else 2 + 8 + 4)
 
 
 def prompts(facts: Facts) -> Pairs:

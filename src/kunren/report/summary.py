@@ -60,15 +60,18 @@ class Summary:
     data_notes: Sequence[str]
     filters_said: str | None
     filters: Table | None
+    unfiltered: Table | None
     labels_said: str | None
     labels: Table | None
     settings: Table | None
     prompts: Pairs
     results: Table | None
+    loss_said: str | None
     changes: Table | None
     baseline: str | None
     baseline_changes: Table | None
     trust: Trust | None
+    gains: Table | None
     rounds: Table | None
     rounds_said: Sequence[str]
     compared: Table | None
@@ -105,8 +108,13 @@ class Summary:
     files: Pairs
 
 
-def summarise(facts: Facts) -> Summary:
-    """Work out the record of a run, whatever its outcome and however far it came."""
+def summarise(facts: Facts, *, drawn: bool = True) -> Summary:
+    """Work out the record of a run, whatever its outcome and however far it came.
+
+    Args:
+        facts: the run.
+        drawn: whether there is any chart.
+    """
     epochs = by_epoch(facts.log or ())
     metrics, rows = facts.metrics, samples.read(facts)
     findings = (facts.findings or {}).get("findings", [])
@@ -129,15 +137,18 @@ def summarise(facts: Facts) -> Summary:
         data_notes=data.notes_said(facts),
         filters_said=data.filters_said(facts),
         filters=data.filters(facts),
+        unfiltered=data.unfiltered(facts),
         labels_said=data.labels_said(facts),
         labels=data.labels(facts),
         settings=setup.settings(facts),
         prompts=setup.prompts(facts),
         results=results.table(metrics) if metrics else None,
+        loss_said=course.loss_said(facts, epochs),
         changes=changes.by_training(metrics) if metrics else None,
         baseline=against[0] if against else None,
         baseline_changes=against[1] if against else None,
         trust=trust.judge(facts, epochs, findings) if metrics else None,
+        gains=changes.by_label(metrics) if metrics else None,
         rounds=rounds.table(metrics) if metrics else None,
         rounds_said=rounds.said(metrics) if metrics else (),
         compared=results.differences(metrics) if metrics else None,
@@ -171,7 +182,10 @@ def summarise(facts: Facts) -> Summary:
         next_steps=advice.next_steps(rows, findings),
         command="kunren run config.yaml",
         versions=_versions(facts.manifest),
-        files=[(name, text(f"record.file-{PurePath(name).stem}")) for name in _files(facts)],
+        files=[
+            (name, text(f"record.file-{PurePath(name).stem}"))
+            for name in _files(facts, drawn=drawn)
+        ],
     )
 
 
@@ -214,10 +228,10 @@ def _versions(manifest: Mapping[str, Any] | None) -> str | None:
     )
 
 
-def _files(facts: Facts) -> Iterable[str]:
+def _files(facts: Facts, *, drawn: bool) -> Iterable[str]:
     """Files of the record that are there, and those that a rendering makes."""
     made = {"report.html"}
-    if facts.log or facts.predictions:
+    if drawn:
         made.add("charts")
     if facts.predictions is not None:
         made |= {"comparison.csv", "predictions_sample.jsonl"}

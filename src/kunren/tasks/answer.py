@@ -46,7 +46,7 @@ class Answer:
         by: Sequence[Row] | None = None,  # noqa: ARG002 - no labels to count
     ) -> Filtered:
         """All rows: free text has no labels to filter by."""
-        return Filtered(tuple(rows), len(rows), 0, (), {}, ())
+        return Filtered(tuple(rows), len(rows), 0, (), {}, {})
 
     def prepare(self, rows: Sequence[Row]) -> tuple[Row, ...]:
         """Add the system prompt and the template; answers lose the space around them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from statistics import median
 
 from kunren.config.schema import Labels
@@ -18,6 +19,8 @@ Turns = Sequence[tuple[str, ...]]
 
 _FREQUENT = 5
 _SHOWN = 10
+_KEPT = 100
+"""Labels of unfiltered data that a record keeps: of emoji there may be thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class Filtered:
         labels_before: how many different labels there were.
         steps: the filters, in the order they were applied; empty where the config sets none.
         rows_per_label: label → rows that have it, the most frequent first, after all filters.
-        most_frequent: the five most frequent labels before any filter.
+        before_filters: label → rows that had it before any filter, the most frequent first.
     """
 
     rows: tuple[Row, ...]
@@ -55,7 +58,12 @@ class Filtered:
     labels_before: int
     steps: tuple[Step, ...]
     rows_per_label: Mapping[str, int]
-    most_frequent: tuple[str, ...]
+    before_filters: Mapping[str, int]
+
+    @property
+    def most_frequent(self) -> tuple[str, ...]:
+        """The five most frequent labels before any filter."""
+        return tuple(self.before_filters)[:_FREQUENT]
 
     @property
     def kept(self) -> float:
@@ -115,7 +123,7 @@ def apply(
         labels_before=len(before),
         steps=tuple(steps),
         rows_per_label=_rows_per_label(mine),
-        most_frequent=tuple(before)[:_FREQUENT],
+        before_filters=before,
     )
 
 
@@ -190,6 +198,7 @@ def as_json(filtered: Filtered) -> dict[str, object]:
         ],
         "rows_per_label": dict(filtered.rows_per_label),
         "most_frequent": list(filtered.most_frequent),
+        "before_filters": dict(islice(filtered.before_filters.items(), _KEPT)),
     }
 
 

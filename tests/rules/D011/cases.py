@@ -9,7 +9,7 @@ ROWS = rows(posts(100, ["😀"]))["train"]
 
 
 def _filtered(kept: int, *steps: Step) -> Filtered:
-    return Filtered(ROWS[:kept], 100, 60, steps, {"😀": kept}, ("😀",))
+    return Filtered(ROWS[:kept], 100, 60, steps, {"😀": kept}, {"😀": 100})
 
 
 def fires() -> list[Case]:
