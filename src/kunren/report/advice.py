@@ -7,6 +7,7 @@ from typing import Any
 
 from kunren.config.patch import options
 from kunren.doctor.cures import cures
+from kunren.doctor.rules.output_writing import labels_are_tokens
 from kunren.messages import catalogue, text
 from kunren.records.facts import Facts
 from kunren.report import errors, setup
@@ -29,7 +30,7 @@ def next_steps(rows: Rows, findings: Sequence[Mapping[str, Any]]) -> Table:
         steps.append([text("record.next-pretrained"), text("record.next-pretrained-why")])
     steps += _cures(findings, facts.config or {})
     for finding in findings:
-        said = _advice(finding, facts.answers)
+        said = _advice(finding, facts.answers, facts.config or {})
         if said is not None and said not in steps:
             steps.append(said)
     weak = [name for name, said in errors.by_recall(rows) if said["recall"] < 0.5][:3]
@@ -75,11 +76,17 @@ def _cures(findings: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> 
             yield [text("record.next-fix", options=changes), text("record.next-fix-why", **first)]
 
 
-def _advice(finding: Mapping[str, Any], answers: Answers) -> list[str] | None:
+def _advice(
+    finding: Mapping[str, Any], answers: Answers, config: Mapping[str, Any]
+) -> list[str] | None:
     """The step that belongs to a finding's rule; None: there is none, or its patch is advised."""
     if finding.get("fix") and finding["severity"] != "info":
         return None
     slug = f"next-{finding['slug']}"
     known = catalogue("record")
     name = next((n for n in (f"{slug}-{answers}", slug) if n in known), None)
-    return None if name is None else [text(f"record.{name}"), text(f"record.{name}-why")]
+    if name is None:
+        return None
+    added = f"{name}-added"
+    what = added if added in known and labels_are_tokens(config) else name
+    return [text(f"record.{what}"), text(f"record.{name}-why")]

@@ -8,6 +8,12 @@ def fires() -> list[Case]:
     return [
         Case("one in three epochs", {"course": course((), [1.0], epochs=3)}, "warning", ["1 回"]),
         Case("one in one epoch", {"course": course((), [1.0])}, "info"),
+        Case(
+            "two of ours",
+            {"course": course((), [1.0, 0.9], ours=True)},
+            "info",
+            ["2 回", "train.epochs を 3 以上"],
+        ),
         Case("two", {"course": course((), [1.0, 0.9])}, "info", ["2 回"]),
     ]
 

@@ -25,6 +25,7 @@ def quiet() -> list[Case]:
         Case("within chance", {"course": few}),
         Case("kept", {"course": kept}),
         Case("on record", {"course": stored}),
+        Case("ours keeps the best", {"course": course((), (1.2, 0.7, 1.1, 1.5), ours=True)}),
     ]
 
 

@@ -66,6 +66,15 @@ def solved_by_baseline(metrics: Mapping[str, Any], *, solved: float = SOLVED) ->
         and score.get("n_scored", 0) >= FEW_ROWS
     }
     if not values:
+        counts = [
+            score.get("n_scored", 0)
+            for system, scores in metrics["systems"].items()
+            if is_baseline(system)
+            and system not in CONSTANT
+            and (score := scores.get(name) or {}).get("value") is not None
+        ]
+        if counts:
+            raise Missing("scored-rows", count=max(counts), needed=FEW_ROWS)
         raise Missing("baselines")
     best = max(values, key=lambda system: values[system])
     if values[best] < solved:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from kunren.doctor.evidence import Evaluated, Finding, Missing
@@ -157,7 +157,7 @@ def zero_scores(metrics: Mapping[str, Any], *, few_rows: float = FEW_ROWS) -> Fi
     values = {n: dict(_values(scores, few_rows)) for n, scores in metrics["systems"].items()}
     names = list(dict.fromkeys(m for found in values.values() for m in found))
     if not names:
-        raise Missing("tuned")
+        raise _unscored(metrics["systems"].values(), few_rows)
     kept = [m for m in names if _should_rise(metrics, m)]
     dead = [m for m in kept if all(v[m] == 0 for v in values.values() if m in v)]
     base, tuned = values.get("base", {}), values.get("tuned", {})
@@ -177,6 +177,19 @@ def zero_scores(metrics: Mapping[str, Any], *, few_rows: float = FEW_ROWS) -> Fi
     )
     evidence = {"metrics": dead, "rows": rows, "systems": list(values)}
     return Finding("warning", said, evidence)
+
+
+def _unscored(systems: Iterable[Mapping[str, Any]], needed: float) -> Missing:
+    """Why there is no value to judge by: nothing was scored, or too few rows were."""
+    counts = [
+        score.get("n_scored") or 0
+        for scores in systems
+        for score in scores.values()
+        if score.get("value") is not None
+    ]
+    if not counts:
+        return Missing("tuned")
+    return Missing("scored-rows", count=max(counts), needed=round(needed))
 
 
 def _values(scores: Mapping[str, Any], few_rows: float) -> Iterator[tuple[str, float]]:

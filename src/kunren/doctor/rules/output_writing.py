@@ -44,6 +44,7 @@ def out_of_set(
     metrics: Mapping[str, Any],
     generated: Sequence[Evaluated],
     answers: str,
+    settings: Mapping[str, Any],
     *,
     share: float = OUT_OF_SET,
     much: float = OUT_OF_SET_MUCH,
@@ -106,7 +107,8 @@ def out_of_set(
     parts = [text(f"doctor.out-of-set-{kind}", **fields)]
     if new_emoji:
         parts.append(text(f"doctor.out-of-set-emoji-{kind}", emoji=new_emoji))
-    parts.append(text(f"doctor.out-of-set-advice-{kind}"))
+    added = "-added" if kind == "pieces" and labels_are_tokens(settings) else ""
+    parts.append(text(f"doctor.out-of-set-advice-{kind}{added}"))
     return Finding(
         "warning" if rate >= much else "info",
         joined(parts),
@@ -114,8 +116,18 @@ def out_of_set(
     )
 
 
+def labels_are_tokens(settings: Mapping[str, Any]) -> bool:
+    """Whether each label has a token of its own already, so that this is no advice."""
+    return bool((settings.get("model") or {}).get("add_tokens"))
+
+
 def invalid_output(
-    written: Sequence[Evaluated], answers: str, *, some: float = SOME, much: float = MUCH
+    written: Sequence[Evaluated],
+    answers: str,
+    settings: Mapping[str, Any],
+    *,
+    some: float = SOME,
+    much: float = MUCH,
 ) -> Finding | None:
     """Answers with things in them that no answer should have.
 
@@ -171,12 +183,15 @@ def invalid_output(
         return None
     top = Counter(piece for found in broken.values() for piece in found).most_common(5)
     named = text("record.list").join(f"{excerpt(piece)} ({n})" for piece, n in top)
+    kind = "text"
+    if only_emoji:
+        kind = "emoji-added" if labels_are_tokens(settings) else "emoji"
     # One label is read off the closed set in any case; its free generation is an extra.
     severity = _severity(share, much, gravest="warning" if answers == "label" else "critical")
     return Finding(
         severity,
         text(
-            f"rules_output.invalid-output-{'emoji' if only_emoji else 'text'}",
+            f"rules_output.invalid-output-{kind}",
             count=len(broken),
             total=len(written),
             share=percent(share),

@@ -181,6 +181,8 @@ def _overfitting(
     kind = "lost" if kept is None else "kept" if kept.step == at.step else "other"
     if kept is None and course.best_step == at.step:
         kind = "checkpoint"
+    elif kind == "lost" and course.ours:
+        kind = "lost-ours"
     by = course.judged_by
     if by in (None, "loss"):
         by = text("doctor.by-loss")

@@ -54,6 +54,8 @@ def best_not_kept(course: Course) -> Finding | None:
         evaluate. If the checkpoint is still there, use it.
     """
     supervised(course)
+    if course.ours:
+        return None  # kunren keeps the best; of a training that goes on there is none yet
     name = course.metric()
     if name is None or len(course.of_metric(name)) < 3:
         found = evaluations(course)

@@ -19,6 +19,7 @@ from kunren.doctor.rules.training_evidence import (
 )
 from kunren.evaluation.told import percent
 from kunren.messages import text
+from kunren.textfile import excerpt
 
 TRAP_GAP = 0.2
 """Accuracy minus F1 from which on rare labels are being given up."""
@@ -261,9 +262,12 @@ def below_chance(course: Course) -> Finding | None:
     """
     supervised(course)
     if course.labels is None:
-        raise Missing("label-count")
+        raise Missing("one-label" if course.ours else "label-count")
     names = {name for one in course.evaluations for name in one.values}
     name = accuracy(names)
+    others = sorted(names - {"loss"})
+    if name is None and others:
+        raise Missing("logged-accuracy", found=text("record.list").join(map(excerpt, others)))
     if name is None:
         raise Missing("logged-metric")
     last = course.of_metric(name)[-1]

@@ -97,6 +97,6 @@ def few_evaluations(course: Course, *, least: float = MIN_EVALUATIONS) -> Findin
     long = (course.last_epoch or 0.0) > 1.5
     return Finding(
         "warning" if count == 1 and long else "info",
-        text("rules_training.few-evaluations", count=count),
+        text(f"rules_training.few-evaluations{'-ours' if course.ours else ''}", count=count),
         {"evaluations": count, "epochs": course.last_epoch},
     )
