@@ -441,13 +441,22 @@ def test_all_problems_in_the_order_of_the_file(tmp_path: Path) -> None:
 
 
 def test_capped_counts_what_it_leaves_out() -> None:
-    many = [Problem("data.no-answer", Where("a", n)) for n in range(100)]
+    many = [Problem("data.no-answer", Where("a", n)) for n in range(1, 101)]
     other = [Problem("data.no-rows", Where("b"))]
     printed = capped([*many, *other])
+    assert printed[:3] == many[:3]
+    lines = "、".join(map(str, range(4, 24)))
+    assert str(printed[3]) == f"a: 同じ種類の問題があと 97 件あります（{lines} 行目など）。"
+    assert printed[4:] == other
+    assert capped(many[:4]) == many[:4]
+    assert str(capped(many[:5])[-1]) == "a: 同じ種類の問題があと 2 件あります（4、5 行目）。"
+
+
+def test_problems_without_lines_are_told_in_full() -> None:
+    many = [Problem("data.no-rows", Where("a")) for _ in range(30)]
+    printed = capped(many)
     assert printed[:20] == many[:20]
-    assert str(printed[20]) == "a: 同じ種類の問題があと 80 件あります。"
-    assert printed[21:] == other
-    assert capped(many[:20]) == many[:20]
+    assert str(printed[20]) == "a: 同じ種類の問題があと 10 件あります。"
 
 
 def test_path_is_shown_relative_to_the_current_folder(

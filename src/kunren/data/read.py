@@ -138,11 +138,18 @@ def read_files(
     )
 
 
-def capped(problems: Iterable[Problem], limit: int = 20) -> list[Problem]:
-    """The problems as they should be printed: at most ``limit`` of a kind and file.
+SHOWN = 3
+"""Problems of a kind and file that are told in full: of those after them the lines are enough."""
 
-    What was left out is counted in the file's last problem of that kind, so that ten thousand
-    broken lines do not hide the one missing file.
+LISTED = 20
+"""Lines that are named; problems that are told in full, where they have no lines."""
+
+
+def capped(problems: Iterable[Problem]) -> list[Problem]:
+    """The problems as they should be printed: a few of a kind and file.
+
+    What was left out is counted in the file's last problem of that kind, with the lines that have
+    it, so that ten thousand broken lines do not hide the one missing file.
     """
     kinds: dict[tuple[str, str], list[Problem]] = {}
     for problem in problems:
@@ -150,11 +157,22 @@ def capped(problems: Iterable[Problem], limit: int = 20) -> list[Problem]:
         kinds.setdefault((path, _inner(problem).code), []).append(problem)
     shown_: list[Problem] = []
     for (path, _), same in kinds.items():
-        shown_ += same[:limit]
-        if len(same) > limit:
-            more: dict[str, object] = {"count": len(same) - limit}
-            shown_.append(Problem("data.and-more", Where(path), more))
+        most = SHOWN if all(one.where and one.where.line for one in same) else LISTED
+        # One more would take as much room as to say that there is one.
+        most = most if len(same) > most + 1 else len(same)
+        shown_ += same[:most]
+        if same[most:]:
+            shown_.append(_more(path, same[most:]))
     return shown_
+
+
+def _more(path: str, left: Sequence[Problem]) -> Problem:
+    lines = [str(one.where.line) for one in left if one.where and one.where.line is not None]
+    said: dict[str, object] = {"count": len(left), "lines": "、".join(lines[:LISTED])}
+    if len(lines) != len(left):
+        return Problem("data.and-more", Where(path), said)
+    code = "data.and-more-lines" if len(lines) <= LISTED else "data.and-more-lines-first"
+    return Problem(code, Where(path), said)
 
 
 def _rows(parsed: Parsed, name: str, manner: Manner) -> Read:
