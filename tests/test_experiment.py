@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -101,7 +102,7 @@ def test_a_run_whose_base_has_changed_is_not_resumed(tmp_path: Path, tiny_model:
     weights = base / "model.safetensors"
     changed = load_file(weights)
     changed["model.norm.weight"] += 0.5
-    changes = {
+    changes: dict[Path, Callable[[], object]] = {
         weights: lambda: save_file(changed, weights, metadata={"format": "pt"}),
         base / "config.json": lambda: _edited(base / "config.json", "rms_norm_eps", 1e-3),
         base / "tokenizer_config.json": lambda: _edited(
