@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from tests.small import write_experiment
 from kunren import experiment
 from kunren.config.load import load
 from kunren.errors import InputError
+from kunren.messages import text
 from kunren.plan import prepare, with_family
 from kunren.progress import Silent
 
@@ -46,19 +50,7 @@ def test_rows_without_a_prompt_get_one_that_names_the_labels(
 
 def test_a_run_whose_data_has_changed_is_not_resumed(tmp_path: Path, tiny_model: Path) -> None:
     config = write_experiment(tmp_path, tiny_model)
-
-    class Stop(Exception):  # noqa: N818
-        pass
-
-    class Stopping(Silent):
-        def stage(self, name: str, total: float | None):  # type: ignore[no-untyped-def]
-            if "ベースライン" in name:
-                raise Stop
-            return super().stage(name, total)
-
-    with pytest.raises(Stop):
-        experiment.run(config, (), tmp_path / "out", Stopping())
-    (run,) = (tmp_path / "out").iterdir()
+    run = _interrupted(config, tmp_path / "out", "ベースライン")
     with pytest.raises(InputError, match="kunren run --resume"):
         experiment.open_finished(run)
     data = tmp_path / "rows.jsonl"
@@ -81,6 +73,62 @@ def test_a_run_whose_data_has_changed_is_not_resumed(tmp_path: Path, tiny_model:
     result = experiment.resume(run, Silent())
     assert result.folder == run
     assert result.metrics["systems"]["tuned"]["accuracy"]["value"] is not None
+
+
+def _interrupted(config: Path, output: Path, stage: str) -> Path:
+    """A run that ended where a stage of this name was to begin."""
+
+    class Stop(Exception):  # noqa: N818
+        pass
+
+    class Stopping(Silent):
+        def stage(self, name: str, total: float | None):  # type: ignore[no-untyped-def]
+            if stage in name:
+                raise Stop
+            return super().stage(name, total)
+
+    with pytest.raises(Stop):
+        experiment.run(config, (), output, Stopping())
+    (run,) = output.iterdir()
+    return run
+
+
+def test_a_run_whose_base_has_changed_is_not_resumed(tmp_path: Path, tiny_model: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    base = Path(shutil.copytree(tiny_model, tmp_path / "base"))
+    config = write_experiment(tmp_path, base)
+    run = _interrupted(config, tmp_path / "out", text("train.stage"))
+    weights = base / "model.safetensors"
+    changed = load_file(weights)
+    changed["model.norm.weight"] += 0.5
+    changes: dict[Path, Callable[[], object]] = {
+        weights: lambda: save_file(changed, weights, metadata={"format": "pt"}),
+        base / "config.json": lambda: _edited(base / "config.json", "rms_norm_eps", 1e-3),
+        base / "tokenizer_config.json": lambda: _edited(
+            base / "tokenizer_config.json", "model_max_length", 64
+        ),
+    }
+    for path, change in changes.items():
+        kept = path.read_bytes()
+        change()
+        with pytest.raises(InputError) as caught:
+            experiment.resume(run, Silent())
+        (problem,) = caught.value.problems
+        assert problem.code == "run.base-changed"
+        assert problem.fields["files"] == path.name.replace("model.safe", "*.safe")
+        path.write_bytes(kept)
+    known = run / "work" / "untuned.json"
+    whole = known.read_bytes()
+    known.unlink()
+    assert _refused(run) == ["run.split-lost"]
+    known.write_bytes(whole)
+    assert experiment.resume(run, Silent()).folder == run
+
+
+def _edited(path: Path, key: str, value: object) -> None:
+    said = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps({**said, key: value}), "utf-8")
 
 
 def _refused(run: Path) -> list[str]:

@@ -32,7 +32,7 @@ from kunren.ready import Ready, make_ready, token_limit
 from kunren.records import predictions as stored_predictions
 from kunren.records.folder import Run, check_output, sealed
 from kunren.tasks import filters, make_task, truncation
-from kunren.trial import Place, Trial
+from kunren.trial import BASE, Place, Trial
 from kunren.types import Item, Prediction, Where
 from kunren.userfile import located
 
@@ -135,6 +135,7 @@ def _begin(
         "config.yaml": config,
         "work/config.json": sealed(sha256(config.encode()).hexdigest()),
         "work/split.json": sealed(plan.fingerprint),
+        f"work/{BASE}.json": sealed(ready.identity),
     }
     if plan.cuts is not None:
         limit = token_limit(plan.config, ready.family)
@@ -173,6 +174,10 @@ def _reopened(folder: Path, progress: Progress) -> tuple[Run, Plan]:
             raise InputError(_lost("split", folder, path))
         if split != plan.fingerprint:
             raise InputError(Problem("run.data-changed", Where(str(folder))))
+        base = found.cached(BASE)
+        if base is None:
+            raise InputError(_lost(BASE, folder, path))
+        plan = plan.of_commit(base.get("commit"))
         if plan.config.train.truncate is not None:
             cuts = found.cached("cuts")
             if cuts is None:

@@ -92,6 +92,12 @@ class Plan:
         """The same plan without its test rows, for decisions that must not rest on them."""
         return _prepared(replace(self, raw={**self.raw, "test": ()}))
 
+    def of_commit(self, commit: str | None) -> Plan:
+        """The same plan with this very version of a hub model, even where its branch has moved."""
+        if commit is None:
+            return self
+        return replace(self, model=self.model.model_copy(update={"revision": commit}))
+
     def cut(self, cuts: Mapping[str, truncation.Cut], limit: int) -> Plan:
         """The same plan with its longer rows cut to ``limit`` tokens, and a note of how many."""
         where = self.config.train.truncate

@@ -31,12 +31,13 @@ _MOST_ANSWERS = 2_000
 
 @dataclass(frozen=True)
 class Ready:
-    """The untuned model, and the rows as it reads them."""
+    """The untuned model, what tells it from others, and the rows as it reads them."""
 
     plan: Plan
     family: Family
     added: Added | None
     examples: Examples
+    identity: Mapping[str, str]
 
 
 def make_ready(plan: Plan, progress: Progress) -> Ready:
@@ -46,6 +47,7 @@ def make_ready(plan: Plan, progress: Progress) -> Ready:
         InputError: the model cannot be had, or does not fit; nothing has been written.
     """
     from kunren.models.folder import infer_family
+    from kunren.models.identity import identity
     from kunren.models.load import Head, load
     from kunren.models.sources import locate
 
@@ -60,7 +62,8 @@ def make_ready(plan: Plan, progress: Progress) -> Ready:
     family = make_family(str(plan.config.model.family), loaded)
     added = _extend(plan, family)
     plan = fitted(settled(plan, family), family)
-    return Ready(plan, family, added, _encode(plan, family))
+    known = identity(folder, loaded.provenance)
+    return Ready(plan, family, added, _encode(plan, family), known)
 
 
 def _extend(plan: Plan, family: Family) -> Added | None:

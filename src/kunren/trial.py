@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kunren.config.schema import Decoding
-from kunren.errors import TrainingStopped
+from kunren.errors import InputError, Problem, TrainingStopped
 from kunren.messages import text
 from kunren.models import Family, make_family
 from kunren.models.answering import Options, answer, choose_threshold, decide, has_empty, writes
@@ -29,7 +29,7 @@ from kunren.records import files, guards
 from kunren.records import predictions as stored_predictions
 from kunren.records.folder import Run
 from kunren.records.task_file import TaskFile, read_task_file, write_task_file
-from kunren.types import Item, Prediction
+from kunren.types import Item, Prediction, Where
 
 if TYPE_CHECKING:
     from kunren.evaluation.prompted import Source
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from kunren.training.watch import Watch
 
 _VERIFIED_ROWS = 8
+
+BASE = "untuned"
+"""Under which name a run keeps what tells its untuned model from others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ class Trial:
         """
         base = self._stored("base") if self._place.asks_others else []
         if base is None or self.training is None:
-            ready = ready or make_ready(self._plan, self._progress)
+            ready = ready or self._same_model()
             base = self._base(ready.family) if base is None else base
             if self._place.asks_others:
                 self._prompted(ready.family)
@@ -96,7 +99,25 @@ class Trial:
     def train(self, ready: Ready | None) -> None:
         """Only train, if that is not done yet; ``ready`` is used up."""
         if self.training is None:
-            self._train(ready or make_ready(self._plan, self._progress))
+            self._train(ready or self._same_model())
+
+    def _same_model(self) -> Ready:
+        """The untuned model, loaded again for another training or after an interruption.
+
+        Raises:
+            InputError: it is not the one that the run began with.
+        """
+        from kunren.models.identity import differing
+        from kunren.models.sources import kind_of
+
+        ready = make_ready(self._plan, self._progress)
+        if kind_of(self._plan.model.id) == "scratch" and self._place.fold:
+            return ready  # made of its fold's rows, which have not changed
+        changed = differing(self._run.cached(BASE), ready.identity)
+        if changed:
+            fields = {"base": self._plan.model.id, "files": ", ".join(changed)}
+            raise InputError(Problem("run.base-changed", Where(str(self._run.path)), fields))
+        return ready
 
     @property
     def training(self) -> dict[str, Any] | None:

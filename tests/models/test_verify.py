@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -89,6 +94,31 @@ def test_a_model_that_cannot_be_loaded_again(tmp_path: Path) -> None:
     finally:
         use_language("ja")
     assert caught.value.problems[0].code == "vocabulary.reload-failed"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("seconds", [0.0, 0.3, 1.0])
+def test_the_fresh_process_ends_with_the_one_that_asks(seconds: float, tmp_path: Path) -> None:
+    request = tmp_path / "request.json"
+    os.mkfifo(request)  # what is asked never comes
+    asks = (
+        "import sys; from pathlib import Path; from kunren.models import verify;"
+        "verify._ask_fresh_process(Path(sys.argv[1]))"
+    )
+    with subprocess.Popen([sys.executable, "-c", asks, str(request)]) as parent:
+        children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+        while not (found := children.read_text().split()):
+            time.sleep(0.02)
+        time.sleep(seconds)
+        parent.kill()
+    (child,) = found
+    for _ in range(100):
+        state = Path(f"/proc/{child}/stat")
+        if not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z":
+            return
+        time.sleep(0.05)
+    os.kill(int(child), signal.SIGKILL)
+    pytest.fail("it lived on")
 
 
 @pytest.mark.parametrize("make", [make_llama, make_t5, make_bert])

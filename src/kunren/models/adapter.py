@@ -14,6 +14,7 @@ from kunren.config.schema import ModelConfig, TuningConfig
 from kunren.errors import InputError, KunrenWarning, Problem
 from kunren.messages import text
 from kunren.models.folder import load_tokenizer
+from kunren.models.identity import HASHES
 from kunren.models.load import (
     Head,
     Loaded,
@@ -41,9 +42,6 @@ from kunren.progress import Progress, Silent
 
 RECORD_FILE = "kunren_model.json"
 """Beside the saved weights: which model they were tuned from, and how."""
-
-_HASHES = ("weights_sha256", "gguf_sha256")
-"""What a model's provenance may have that tells whether its weights are the same."""
 
 
 def prepare(
@@ -138,7 +136,7 @@ def _record(loaded: Loaded, base: ModelConfig, added: Added | None, tuning: str)
         labels = [config.id2label[number] for number in sorted(config.id2label)]
         multi_label = config.problem_type == "multi_label_classification"
         head = {"labels": labels, "multi_label": multi_label}
-    known = {k: v for k, v in loaded.provenance.items() if k in (*_HASHES, "commit")}
+    known = {k: v for k, v in loaded.provenance.items() if k in (*HASHES, "commit")}
     return {
         "schema": 2,
         "family": base.family,
@@ -248,7 +246,7 @@ def _check_base(record: dict[str, Any], loaded: Loaded, fields: dict[str, object
         said = {**fields, "then": then, "now": now}
         raise InputError(Problem("model.base-vocabulary-changed", None, said))
     known = record.get("base_provenance", {})
-    for name in _HASHES:
+    for name in HASHES:
         was, found = known.get(name), loaded.provenance.get(name)
         if was is not None and found is not None and was != found:
             said = {**fields, "then": str(was)[:8], "now": str(found)[:8]}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from kunren.models.chat_template import ensure_chat_template, stop_at_turns
 from kunren.models.folder import fitting_family, infer_family, load_tokenizer, made_here, unusable
 from kunren.models.generation_config import neutralise
 from kunren.models.head import describe, in_head, renew_output
+from kunren.models.identity import weights_hash
 from kunren.models.padding import set_padding
 from kunren.models.quiet import quiet
 from kunren.models.sources import kind_of, locate
@@ -291,16 +291,6 @@ def _origin(config: ModelConfig, folder: Path) -> dict[str, object]:
         # The hub's cache names each snapshot by its commit.
         origin |= {"revision": config.revision or "main", "commit": folder.name}
     if kind == "folder":
-        origin["weights_sha256"] = _weights_hash(folder)
+        origin["weights_sha256"] = weights_hash(folder)
     recorded = made_here(folder)
     return origin | {k: v for k, v in recorded.items() if k not in ("source", "architecture")}
-
-
-def _weights_hash(folder: Path) -> str:
-    """SHA-256 over the weight files, in the order of their names."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.safetensors")):
-        with path.open("rb") as file:
-            while block := file.read(1 << 22):
-                digest.update(block)
-    return digest.hexdigest()

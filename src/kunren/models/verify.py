@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     import torch
 
     from kunren.models.load import Precision
+
+
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +204,15 @@ def _ask_fresh_process(request: Path) -> subprocess.CompletedProcess[str]:
 
 
 def _end_with_parent() -> None:
-    """End this process when the one that asks has ended, however it did."""
+    """End this process when the one that asks has ended, however it did.
+
+    On Linux the system sees to that, at once; elsewhere a thread does, which has to wait while
+    torch is being imported.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
     def watch() -> None:
         os.read(0, 1)  # not sys.stdin: its lock would be held when this process ends by itself
