@@ -1,8 +1,9 @@
 """Runs that other tools made, read for the doctor.
 
 Known are the Hugging Face Trainer's output (``trainer_state.json``, checkpoints, a model card), a
-CSV of losses, seed 000's folder (see ``records.foreign``), and a saved model or adapter with its
-tokenizer. What else lies beside them is read where it tells something that a rule can use.
+CSV of losses, what a training printed, seed 000's folder (see ``records.foreign``), and a saved
+model or adapter with its tokenizer. What else lies beside them is read where it tells something
+that a rule can use.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from kunren.doctor.course import Course, of_log
 from kunren.doctor.others import told_by_answers
 from kunren.errors import InputError, Problem
 from kunren.messages import text
-from kunren.records import foreign, losses_csv, sample, trainer, trainlog
+from kunren.records import foreign, losses_csv, printed_log, sample, trainer, trainlog
 from kunren.records.folder import STATUS_FILE
 from kunren.records.trainer import CHECKPOINT, Beside, State, positive
 from kunren.types import Where
@@ -72,6 +73,8 @@ def _file(path: Path) -> Foreign:
             return _csv(path, saved.told(path.parent))
         case ".md" if (table := trainer.beside(path.parent).table) is not None:
             return _card(path.parent, table, saved.told(path.parent))
+        case suffix if suffix in printed_log.SUFFIXES and (printed := printed_log.read(path)):
+            return _printed(path, printed)
         case _:
             raise InputError(Problem("doctor.unknown-file", Where(str(path))))
 
@@ -88,6 +91,9 @@ def _folder(path: Path) -> Foreign:
         return _csv(tables[0], model)
     if not tables and (table := trainer.beside(path).table) is not None:
         return _card(path, table, model)
+    logs = [] if tables else sorted([*path.glob("*.log"), *path.glob("trainer_log.jsonl")])
+    if len(logs) == 1 and (printed := printed_log.read(logs[0])) is not None:
+        return _printed(logs[0], printed)
     answered = None if tables else _answered(path)
     notes, told = (answered.notes, answered.told) if answered else ((), {})
     if notes or model:
@@ -182,6 +188,12 @@ def _card(
 ) -> Foreign:
     """A model card: its table of evaluations, where nothing else was kept."""
     return Foreign(_with(of_log(table.rows), trainer.beside(folder)), tuple(table.notes), model)
+
+
+def _printed(path: Path, printed: losses_csv.Losses) -> Foreign:
+    """What a training printed."""
+    course = _with(of_log(printed.rows), trainer.beside(path.parent))
+    return Foreign(course, tuple(printed.notes), saved.told(path.parent))
 
 
 def _csv(path: Path, model: Mapping[str, Callable[[], Any]]) -> Foreign:

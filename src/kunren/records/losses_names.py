@@ -54,7 +54,19 @@ _MEANT = {
     for ours, names in table.items() for name in names
 }  # fmt: skip
 
-_AROUND = {"epoch", "step", "avg", "average", "ave", "mean", "total", "平均", "dataloader", "idx"}
+_AROUND = {
+    "epoch",
+    "current",
+    "step",
+    "avg",
+    "average",
+    "ave",
+    "mean",
+    "total",
+    "平均",
+    "dataloader",
+    "idx",
+}
 """Words that may stand around a name and do not change what it means."""
 
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
