@@ -285,6 +285,8 @@ class Trial:
             moving, total = adapter.trainable_parameters(model)
             tuned = make_family(name, replace(family.loaded, model=model))
             weights = plan.label_weights
+            if self._place.first:
+                self._rehearse(tuned, added)
             try:
                 train = partial(
                     fit,
@@ -343,6 +345,14 @@ class Trial:
         folder = self._run.path / "rounds" / self._place.name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def _rehearse(self, tuned: Family, added: Added | None) -> None:
+        """Try saving while there is nothing to lose."""
+        from kunren.models.rehearsal import rehearse
+
+        items = [*self._plan.items["validation"], *self._plan.items["train"]][:2]
+        precision = self._plan.config.train.precision
+        rehearse(tuned, self._plan.model, added, items, precision, self._model)
 
     def _save(self, tuned: Family, added: Added | None, target: Path) -> None:
         from kunren.models import adapter

@@ -390,6 +390,38 @@ def test_plain_peft_can_use_the_adapter(make: Any, tmp_path: Path) -> None:
     torch.testing.assert_close(said(config, replace(plain, model=model.eval())), after)
 
 
+@pytest.mark.parametrize(
+    ("id_", "known", "name", "revision"),
+    [
+        ("someone/jp-llama", {"commit": "1f9a"}, "someone/jp-llama", "1f9a"),
+        ("someone/jp-llama", {}, "someone/jp-llama", "v2"),
+        ("package:gemma-3-270m", {}, "package:gemma-3-270m", None),
+        ("/home/hanako/models/jp-llama", {}, "local:jp-llama", None),
+        ("~/models/jp-llama.Q4_K_M.gguf", {}, "local:jp-llama.Q4_K_M.gguf", None),
+    ],
+)
+def test_an_adapter_names_its_base_as_others_know_it(
+    id_: str, known: dict[str, object], name: str, revision: str | None, tmp_path: Path
+) -> None:
+    _, loaded = opened(make_llama, tmp_path / "base")
+    model = prepare(loaded.model, LORA, "causal")
+    config = ModelConfig(id=id_, family="causal", revision="v2")
+    save(replace(loaded, model=model, provenance=known), tmp_path / "model", config)
+    said = json.loads((tmp_path / "model" / "adapter_config.json").read_text())
+    assert (said["base_model_name_or_path"], said["revision"]) == (name, revision)
+    assert str(tmp_path) not in (tmp_path / "model" / "adapter_config.json").read_text()
+
+
+def test_a_classifiers_adapter_has_its_labels(tmp_path: Path) -> None:
+    head = Head(LABELS, multi_label=True)
+    config, loaded = opened(make_bert, tmp_path / "base", head)
+    tuned(config, loaded, tmp_path / "model", LORA)
+    said = json.loads((tmp_path / "model" / "config.json").read_text())
+    assert said["id2label"] == {str(n): label for n, label in enumerate(LABELS)}
+    assert said["label2id"] == {label: n for n, label in enumerate(LABELS)}
+    assert said["problem_type"] == "multi_label_classification"
+
+
 def test_what_seed_003_met_and_its_mend(tmp_path: Path) -> None:
     """Four tokens more in the adapter's embeddings than in the base: 32004 against 32000."""
     from peft import LoraConfig, PeftModel, get_peft_model

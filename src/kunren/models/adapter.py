@@ -25,7 +25,7 @@ from kunren.models.load import (
     load,
     load_weights,
 )
-from kunren.models.lora import tend_rows, with_lora
+from kunren.models.lora import describe_adapter, tend_rows, with_lora
 from kunren.models.outline import trains_embeddings
 from kunren.models.quiet import quiet
 from kunren.models.tokenizer_files import save_tokenizer
@@ -91,7 +91,14 @@ def trainable_parameters(model: Any) -> tuple[int, int]:
     return sum(n for n, moves in sizes if moves), sum(n for n, _ in sizes)
 
 
-def save(loaded: Loaded, folder: Path, base: ModelConfig, added: Added | None = None) -> None:
+def save(
+    loaded: Loaded,
+    folder: Path,
+    base: ModelConfig,
+    added: Added | None = None,
+    *,
+    weights: bool = True,
+) -> None:
     """Write the adapter or the full weights, and the tokenizer, so that ``load_saved`` finds all.
 
     The folder appears whole or not at all, and replaces one that is there.
@@ -102,10 +109,16 @@ def save(loaded: Loaded, folder: Path, base: ModelConfig, added: Added | None = 
         folder: where to.
         base: the model that it was tuned from; its family is known.
         added: the tokens that were added to it.
+        weights: False: of a fully tuned model only what describes them.
+
+    Raises:
+        InputError: the model that it was tuned from is in the way.
     """
     from peft import PeftModel
 
     model, adapter = loaded.model, isinstance(loaded.model, PeftModel)
+    if Path(base.id).expanduser().resolve().is_relative_to(folder.resolve()):
+        raise InputError(Problem("model.saves-over-base", None, {"path": folder, "base": base.id}))
     folder.parent.mkdir(parents=True, exist_ok=True)
     new = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(new, ignore_errors=True)
@@ -115,8 +128,13 @@ def save(loaded: Loaded, folder: Path, base: ModelConfig, added: Added | None = 
             # "auto" would look for the base on the hub, to see if its embeddings have changed.
             model.save_pretrained(new, safe_serialization=True, save_embedding_layers=False)
             (new / "README.md").unlink(missing_ok=True)  # a model card with nothing filled in
-        else:
+            describe_adapter(model, new, base, loaded.provenance)
+        elif weights:
             model.save_pretrained(new)
+        else:
+            model.config.save_pretrained(new)
+            if model.can_generate():
+                model.generation_config.save_pretrained(new)
     save_tokenizer(loaded.tokenizer, new)
     if added is not None and added.tokens:
         write_tokens(added, new)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kunren.config.schema import TuningConfig
+from kunren.config.schema import ModelConfig, TuningConfig
 from kunren.errors import InputError, Problem
 from kunren.models import family_class
 from kunren.models.quiet import quiet
+from kunren.models.sources import kind_of
 from kunren.models.vocabulary import is_tied, truly_tied
 
 if TYPE_CHECKING:
@@ -141,6 +144,41 @@ def tend_rows(adapted: Any) -> None:
             module.trainable_tokens_original = other.trainable_tokens_original
         made: Any = module
         made.forward = _row_forward(made)
+
+
+def describe_adapter(
+    adapted: Any, folder: Path, base: ModelConfig, provenance: Mapping[str, object]
+) -> None:
+    """Mend what PEFT wrote beside an adapter's weights, so that it can be read elsewhere.
+
+    PEFT names the base by the folder that it was loaded from, which is this machine's. Here it is
+    called as people know it: a hub id with its commit, or what no hub would be asked for, so that
+    nothing else of that name is fetched: ``package:NAME``, ``local:NAME``. A classifier's labels
+    are in its config.json, which PEFT does not write.
+
+    Args:
+        adapted: the PeftModel.
+        folder: where it was saved.
+        base: what it was tuned from.
+        provenance: of the base.
+    """
+    path = folder / "adapter_config.json"
+    said = json.loads(path.read_text(encoding="utf-8"))
+    said |= portable_base(base, provenance)
+    path.write_text(json.dumps(said, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    if said.get("task_type") == "SEQ_CLS":
+        adapted.config.save_pretrained(folder)
+
+
+def portable_base(base: ModelConfig, provenance: Mapping[str, object]) -> dict[str, str | None]:
+    """What ``adapter_config.json`` says of the base; see ``describe_adapter``."""
+    kind = kind_of(base.id)
+    if kind == "hub":
+        commit = provenance.get("commit")
+        revision = base.revision if commit is None else str(commit)
+        return {"base_model_name_or_path": base.id, "revision": revision}
+    named = base.id if kind in ("package", "scratch") else f"local:{Path(base.id).name}"
+    return {"base_model_name_or_path": named, "revision": None}
 
 
 def _row_forward(layer: Any) -> Callable[[torch.Tensor], torch.Tensor]:

@@ -80,7 +80,7 @@ def verify(
     _make_room(family)
     with tempfile.TemporaryDirectory(prefix="kunren-", dir=scratch) as folder_between:
         loaded = _logits_afresh(Path(folder_between), family.name, folder, items, precision)
-    _compare(trained, loaded, folder)
+    compare(trained, loaded, folder)
     difference = (trained - loaded).abs().nan_to_num(nan=0.0)  # infinities of the same sign
     return Verified(
         rows=len(items),
@@ -221,7 +221,17 @@ def _end_with_parent() -> None:
     Thread(target=watch, daemon=True).start()
 
 
-def _compare(trained: torch.Tensor, loaded: torch.Tensor, folder: Path) -> None:
+def compare(trained: torch.Tensor, loaded: torch.Tensor, folder: Path) -> None:
+    """See that a model answers as before it was saved.
+
+    Args:
+        trained: its ``logits`` in memory.
+        loaded: those of what was read back.
+        folder: where from.
+
+    Raises:
+        TrainingStopped: they differ by more than ``torch.testing.assert_close`` allows.
+    """
     import torch
 
     fields: dict[str, object] = {"path": folder}
