@@ -120,7 +120,7 @@ def test_only_the_attempt_that_is_kept_is_scored_on_the_test_rows(
     assert (kept / "eval_metrics.json").is_file()
     assert not (other / "eval_metrics.json").exists()
     assert not (other / "predictions.jsonl").exists()
-    assert "テスト行では評価していません" in (other / "summary.md").read_text("utf-8")
+    assert "テストデータでは評価していません" in (other / "summary.md").read_text("utf-8")
     # Nothing of it is lost, though: who wants to know goes on with it.
     assert experiment.resume(other, Silent()).metrics["rows"] == 6
 

@@ -226,7 +226,7 @@ def test_missing_file(tmp_path: Path, asked: str, there: bool) -> None:
 
 
 def test_folder_instead_of_its_config(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="フォルダー"):
+    with pytest.raises(InputError, match="フォルダ"):
         load(tmp_path)
     (tmp_path / "config.yaml").write_text(HEAD)
     with pytest.raises(InputError) as caught:

@@ -416,7 +416,7 @@ def test_missing_file_names_the_nearest(tmp_path: Path) -> None:
     (problem,) = read(tmp_path / "nowhere" / "a.jsonl", Fields()).problems
     assert "パスを確かめて" in str(problem)
     (problem,) = read(tmp_path, Fields()).problems
-    assert "フォルダー" in str(problem)
+    assert "フォルダ" in str(problem)
 
 
 def test_duplicate_ids_name_both_lines(tmp_path: Path) -> None:
@@ -446,10 +446,10 @@ def test_capped_counts_what_it_leaves_out() -> None:
     printed = capped([*many, *other])
     assert printed[:3] == many[:3]
     lines = "、".join(map(str, range(4, 24)))
-    assert str(printed[3]) == f"a: 同じ種類の問題があと 97 件あります（{lines} 行目など）。"
+    assert str(printed[3]) == f"a: 同じ種類の問題があと 97 件あります ({lines} 行目など)。"
     assert printed[4:] == other
     assert capped(many[:4]) == many[:4]
-    assert str(capped(many[:5])[-1]) == "a: 同じ種類の問題があと 2 件あります（4、5 行目）。"
+    assert str(capped(many[:5])[-1]) == "a: 同じ種類の問題があと 2 件あります (4、5 行目)。"
 
 
 def test_problems_without_lines_are_told_in_full() -> None:

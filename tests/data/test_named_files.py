@@ -125,7 +125,7 @@ def test_columns_that_the_template_leaves_out_make_no_difference(tmp_path: Path)
         plan(tmp_path, rows(20), rows(6, 30), same, task=PAIR.replace("{premise} / ", ""))
     told = [problem.code for problem in caught.value.problems]
     assert told == [*["data.in-two-files"] * 3, "data.and-more-lines"]
-    assert "あと 3 件あります（4、5、6 行目）" in str(caught.value.problems[-1])
+    assert "あと 3 件あります (4、5、6 行目)" in str(caught.value.problems[-1])
 
 
 def test_a_text_that_the_template_leaves_out_makes_none_either(tmp_path: Path) -> None:

@@ -287,7 +287,7 @@ def test_overlaps_know_rows_not_questions() -> None:
     (problem,) = overlaps({"train": train, "test": test})
     assert problem.where == Where("rows.jsonl", 2)
     assert "data.train" in str(problem)
-    assert "rows.jsonl:2）" in str(problem)
+    assert "rows.jsonl:2)" in str(problem)
 
 
 def test_the_fingerprint_sees_what_turns_weigh_and_think() -> None:

@@ -127,7 +127,7 @@ def test_a_config_mended_on_the_command_line_has_it_no_more(
     assert "--- config.yaml" in said
     assert "+++ config.fixed.yaml" in said
     assert "kunren run " in said
-    assert "同じテスト行でもう一度評価すると、値は高めに出ます" in said.replace("\n", "")
+    assert "同じテストデータでもう一度評価すると、値は高めに出ます" in said.replace("\n", "")
 
     assert _doctor(str(before.folder), "--fix", "--format", "json") == 0
     told_ = json.loads(capsys.readouterr().out)

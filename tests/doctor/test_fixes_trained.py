@@ -187,7 +187,7 @@ def test_a_broken_run_is_mended_on_the_command_line(
     rate = "-  learning_rate: 0.3"
     for part in ("train.learning_rate ", "loss-spikes: ", rate, "0.0001 に下げて"):
         assert part in said
-    assert "テスト行の結果にもとづく" not in said
+    assert "テストデータの結果にもとづく" not in said
     after = trainings.train(before.folder / "config.fixed.yaml")
     assert after.config["train"]["learning_rate"] == 1e-4
     assert fault.slug in after.quiet

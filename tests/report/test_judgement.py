@@ -93,7 +93,7 @@ VERDICTS = {
     "trivial better": ({"tuned": 0.6}, {"majority": 1.0}, "モデルを使う理由はありません"),
     "trivial absent": ({}, {}, "一部は。"),
     "unclear": ({"base": 0.75}, {"majority": 0.3}, "まだ判断できません。"),
-    "worse": ({"base": 0.9, "tuned": 0.2}, {}, "悪化したことは信用してください。"),
+    "worse": ({"base": 0.9, "tuned": 0.2}, {}, "悪化は偶然では説明しにくい差です。"),
 }
 
 
@@ -264,8 +264,8 @@ def test_each_label_is_told_with_what_it_gained_or_lost() -> None:
 @pytest.mark.parametrize(
     ("kept", "said"),
     [
-        (2, "0.7000（採用したエポック 2。学習を通じて最小）"),
-        (3, "0.8000（採用したエポック 3。最小はエポック 2 の 0.7000）"),
+        (2, "0.7000 (採用したエポック 2。学習を通じて最小)"),
+        (3, "0.8000 (採用したエポック 3。最小はエポック 2 の 0.7000)"),
     ],
 )
 def test_the_loss_on_the_validation_rows_is_among_the_results(
@@ -303,6 +303,6 @@ def test_the_period_and_the_memory_of_a_run(tmp_path: Path, ended: str, said: st
     summary = (path / "summary.md").read_text("utf-8")
     assert f"| 実験期間 | {said} |" in summary
     assert (
-        "勾配と AdamW の状態に 27 MiB（全重みを調整するなら 13.04 GiB）。"
-        "学習中の最大 3.00 GiB（実測、GPU）" in summary
+        "勾配と AdamW の状態に 27 MiB (全重みを調整するなら 13.04 GiB)。"
+        "学習中の最大 3.00 GiB (実測、GPU)" in summary
     )

@@ -317,7 +317,9 @@ def test_is_true_for_any_outcome(tmp_path: Path, name: str) -> None:
     summary = made(path)
     assert OUTCOMES[name] in summary
     if name == "unseen label":
-        assert "学習データにないラベルのテスト行が 2 件あります (🥺)" in section(summary, "結果")
+        assert "学習データにないラベルのテストデータが 2 件あります (🥺)" in section(
+            summary, "結果"
+        )
     assert "None" not in summary
     use_language("en")
     english = made(path)

@@ -234,7 +234,7 @@ def test_ways_of_decoding_side_by_side(tmp_path: Path) -> None:
     settings = section(summary, "設定")
     assert "| evaluate.decoding | ビームサーチ (幅 4) |" in settings
     assert "サンプリング (温度 0.7、シード 42)、top-k 50、top-p 0.95" in settings
-    said = section(summary, "書き方 (デコード) の比較", 3)
+    said = section(summary, "生成方法の比較", 3)
     assert "回答が違ったのは 60 件中 60 件" in said
     assert "| 入力 | 正解 | 学習後 (tuned) | 学習後 (sample) |" in said
     assert said.count("| ✨ (集合外: 填) |") == 5

@@ -253,9 +253,9 @@ def test_further_files_are_judged_against_the_first(tmp_path: Path) -> None:
     low, high = pair["ci95"]
     assert 0 < low <= pair["difference"] <= high
     (said,) = verdicts(found)
-    assert "「good」は「bad」に対して 改善" in said
+    assert "「good」と「bad」の比較: 改善" in said
     (said,) = verdicts(scored(asked, good, bad))
-    assert "「bad」は「good」に対して 悪化" in said
+    assert "「bad」と「good」の比較: 悪化" in said
     (said,) = verdicts(scored(asked, good, Named(good, "同じもの")))
     assert said == "「同じもの」の予測は「good」とすべて同じ: 正解率 100.0 %"
 
@@ -281,7 +281,7 @@ def test_baselines_are_scored_where_training_rows_are_given(tmp_path: Path) -> N
     assert found["subject"] not in ("majority", "nearest")  # the file's name was a baseline's
     assert value(found, "nearest", "accuracy") == 1.0
     assert any("学習データにも" in note for note in found["notes"])
-    assert any("「最頻ラベル (majority)」に対して" in line for line in verdicts(found))
+    assert any("と「最頻ラベル (majority)」の比較" in line for line in verdicts(found))
     assert problems(gold(tmp_path), said, train=train) == [("gold.jsonl", "score.gold-no-texts")]
 
 

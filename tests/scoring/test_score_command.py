@@ -42,7 +42,7 @@ def test_it_prints_scores_verdicts_and_what_was_read(
     assert call("--gold", gold, "--pred", f"旧={said}", "--pred", f"新={gold}") == 0
     printed = capsys.readouterr().out
     assert "テスト 24 件の結果" in printed
-    assert "「新」は「旧」に対して 改善: 正解率 100.0 % (相手は 4.2 %)" in printed
+    assert "「新」と「旧」の比較: 改善。正解率 100.0 % (相手は 4.2 %)" in printed
     assert f"旧: {said} (順番で対応)" in printed
     assert "正解にある 3 種 (文字)" in printed
 

@@ -224,7 +224,7 @@ def test_wrong_labels(kind: str, answer: str, code: str, said: str) -> None:
 def test_labels_that_look_alike() -> None:
     rows = [chat("a", "IT、政治"), chat("b", "政治、ＩＴ", line=2)]
     (problem,) = task("text").problems(rows)
-    assert "「ＩＴ」と「IT」（rows.jsonl:1）" in str(problem)
+    assert "「ＩＴ」と「IT」 (rows.jsonl:1)" in str(problem)
 
 
 def test_one_label_in_all_rows() -> None:

@@ -11,7 +11,7 @@ def fires() -> list[Case]:
             "labels filled up with the padding token (seed 001)",
             {"batch": Batch([[500, 1, 0, 0, 0], [501, 502, 503, 1, 0]], [2, 4])},
             "critical",
-            ["詰め物 4 か所のうち 4 か所", "6 か所"],
+            ["パディング 4 か所のうち 4 か所", "6 か所"],
         ),
         Case(
             "one forgotten place",

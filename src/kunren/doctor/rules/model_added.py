@@ -16,8 +16,8 @@ def untrained_tokens(config: Mapping[str, Any], added: int) -> Finding | None:
 
     何を見るか:
         `model.add_tokens` でトークンを足したのに、`tuning.train_embeddings: false` でその埋め込みを
-        動かさない設定かどうか。他の道具が保存したアダプタでは、元のモデルにないトークンの埋め込みが、
-        入っているのに学習の対象になっていないか。
+        動かさない設定かどうか。他のツールが保存したアダプタでは、
+        元のモデルにないトークンの埋め込みが、入っているのに学習の対象になっていないか。
 
     なぜ問題か:
         新しいトークンは、元の表記の平均から始まるだけで、区別を学べません。学習した行と
@@ -60,7 +60,7 @@ def unsaved_tokens(adapter: Mapping[str, Any], added: int) -> Finding | None:
 
     何を見るか:
         保存した `adapter_config.json` の `trainable_token_indices` と `modules_to_save` に、足した
-        トークンの埋め込みが入っているか。他の道具が保存したアダプタでは、重みのファイルに
+        トークンの埋め込みが入っているか。他のツールが保存したアダプタでは、重みのファイルに
         入っている埋め込みと、元のモデルにないトークンの数も見ます。
 
     なぜ問題か:

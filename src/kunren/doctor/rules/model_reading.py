@@ -24,7 +24,8 @@ def no_chat_template(template: Template) -> Finding | None:
     モデルに対話の書式 (chat template) がありません。
 
     何を見るか:
-        causal のモデルの `chat_template`。他の道具が保存したものでは、保存したトークナイザの設定。
+        causal のモデルの `chat_template`。他のツールが保存したものでは、
+        保存したトークナイザの設定。
 
     なぜ問題か:
         書式がないのは、指示に従う訓練を受けていない素のモデルの印です。学習前の答えは悪くて
@@ -69,7 +70,7 @@ def template_mismatch(template: Template) -> Finding | None:
         で書いたときの終わり。
 
     なぜ問題か:
-        他の道具 (vLLM、transformers の pipeline) で使うと、学習で一度も見ていない書き出しから
+        他のツール (vLLM、transformers の pipeline) で使うと、学習で一度も見ていない書き出しから
         答えることになります。kunren の評価ではよいのに、使うと悪くなります。
 
     例:
@@ -77,7 +78,7 @@ def template_mismatch(template: Template) -> Finding | None:
         来たことがありません。
 
     対処:
-        他の道具で使うときは、書式の引数 (`enable_thinking=False` など) で揃えてください。
+        他のツールで使うときは、書式の引数 (`enable_thinking=False` など) で揃えてください。
         `kunren chat` と `kunren predict` は、学習と同じ書式を使います。
 
     What it sees:
@@ -118,7 +119,7 @@ def truncation(
         各行のトークン数と、`train.max_length`、モデルが読める長さ。
 
     なぜ問題か:
-        答えは行の終わりにあるので、行の終わりを切る道具では答えが失われます。kunren は黙って
+        答えは行の終わりにあるので、行の終わりを切るツールでは答えが失われます。kunren は黙って
         切らず、学習の前に止まります。
 
     例:
@@ -127,7 +128,8 @@ def truncation(
     対処:
         モデルが読める長さまでは `train.max_length` を上げてください。それを超える行は短くするか
         除きます。入力の一部を捨ててよければ `train.truncate` を `end`、`start`、`middle` のどれかに
-        すると、末尾、先頭、中央を切ります。答えとシステムプロンプトは切らず、切った行数を記録します。
+        すると、末尾、先頭、中央を切ります。答えとシステムプロンプトは切らず、
+        切った行数を記録します。
 
     What it sees:
         The tokens of each row, `train.max_length`, and how many the model can read.
@@ -186,12 +188,12 @@ def loose_limit(
         `train.max_length` と、一番長い行、モデルが読める長さ。初期値の 1024 は問題にしません。
 
     なぜ問題か:
-        kunren は上限まで詰め物をしないので、遅くはなりません。ただし、上限が大きいと、紛れ込んだ
-        異常に長い行を止められません。他の道具では、上限まで詰めた分だけ遅くなります。
+        kunren は上限までパディングをしないので、遅くはなりません。ただし、上限が大きいと、
+        紛れ込んだ異常に長い行を止められません。他のツールでは、上限まで詰めた分だけ遅くなります。
 
     例:
-        一番長い行が 60 トークンのデータで `max_length: 2048` とすると、上限まで詰める道具では
-        計算の 97 % が詰め物です。
+        一番長い行が 60 トークンのデータで `max_length: 2048` とすると、上限まで詰めるツールでは
+        計算の 97 % がパディングです。
 
     対処:
         一番長い行より少し大きい値にしてください。causal のモデルでは、単純な手法の few_shot が

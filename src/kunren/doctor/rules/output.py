@@ -43,7 +43,7 @@ def not_better_than_base(metrics: Mapping[str, Any], settings: Mapping[str, Any]
     学習前より良くなっていない。
 
     何を見るか:
-        テスト行での主な指標を、学習前のモデルと学習後のモデルで
+        テストデータでの主な指標を、学習前のモデルと学習後のモデルで
         行ごとに対応させて比べます。5 % 水準 (比較の数を Holm 法で補正)
         で「改善」と言えなければ知らせ、「悪化」なら重大とします。
 
@@ -56,7 +56,7 @@ def not_better_than_base(metrics: Mapping[str, Any], settings: Mapping[str, Any]
         ポイントですが、偶然でも起こる大きさです。
 
     対処:
-        「差は不明」なら、テスト行か学習データを増やしてから判断します。
+        「差は不明」なら、テストデータか学習データを増やしてから判断します。
         「悪化」なら、その結果は使わず、学習率、ラベルや回答の書き方、
         データの質を見直してください。
 
@@ -112,7 +112,7 @@ def below_trivial(metrics: Mapping[str, Any]) -> Finding | None:
 
     対処:
         データを増やす、より大きいモデルを使う、またはその単純な手法を
-        そのまま使います。区別できないだけなら、テスト行を増やします。
+        そのまま使います。区別できないだけなら、テストデータを増やします。
 
     What it sees:
         The tuned model against the best of the trivial baselines (majority, nearest neighbour,
@@ -156,7 +156,7 @@ def small_evaluation(
 ) -> Finding | None:
     """Too few test rows.
 
-    テスト行が少なすぎる。
+    テストデータが少なすぎる。
 
     何を見るか:
         学習前との差が出ているのに確かめられないとき、何件あれば確かめ
