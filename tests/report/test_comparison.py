@@ -225,7 +225,7 @@ def test_messages_say_the_same_in_both_languages_and_none_is_left_over() -> None
         return {name for _, name, _, _ in string.Formatter().parse(text) if name}
 
     used = set(re.findall(r"[\w-]+", SOURCE))
-    for name, text in catalogue("compare").items():
-        assert set(text) == {"ja", "en"}, name
-        assert placeholders(text["ja"]) == placeholders(text["en"]), name
+    for name, told in catalogue("compare").items():
+        assert set(told) == {"ja", "en"}, name
+        assert placeholders(told["ja"]) == placeholders(told["en"]), name
         assert name in used or BUILT.match(name), name

@@ -13,6 +13,7 @@ from typing import Any
 from kunren.config.schema import ModelConfig, TuningConfig
 from kunren.errors import InputError, KunrenWarning, Problem
 from kunren.messages import text
+from kunren.models.chat_template import takes_system
 from kunren.models.folder import load_tokenizer
 from kunren.models.identity import HASHES
 from kunren.models.load import (
@@ -169,6 +170,8 @@ def _record(loaded: Loaded, base: ModelConfig, added: Added | None, tuning: str)
         "base_provenance": known,
         "base_embedding_rows": added.base_embedding_rows if added else rows,
         "embedding_rows": rows,
+        "tied": added.tied if added else None,
+        "system_turn": base.family == "causal" and takes_system(loaded.tokenizer),
         "tokenizer_size": len(loaded.tokenizer),
         "added_tokens": len(added.tokens) if added else 0,
     }

