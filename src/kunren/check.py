@@ -32,6 +32,7 @@ from kunren.doctor.table import BY_SLUG, DATA, MODEL, Rule
 from kunren.errors import InputError, Problem
 from kunren.messages import text
 from kunren.models import Family, make_family, sources
+from kunren.models.letters import Letters, letters
 from kunren.models.outline import Sizes, outline, trains_embeddings
 from kunren.models.vocabulary import check_round_trip, needed_beyond, teach
 from kunren.nearest import nearest
@@ -214,8 +215,8 @@ def evidence_of(plan: Plan, reading: Reading | None) -> Evidence:
     }
     if reading is None:
         names = (
-            "family", "tokenizer", "examples", "added", "vocabulary", "round_trip", "weights",
-            "positions", "ends", "template", "turns_read", "batch", "steps",
+            "family", "tokenizer", "examples", "added", "vocabulary", "round_trip", "letters",
+            "weights", "positions", "ends", "template", "turns_read", "batch", "steps",
         )  # fmt: skip
         return Evidence(known | dict.fromkeys(names, lambda: _no_model(plan)))
     given, family = reading, reading.family
@@ -228,6 +229,7 @@ def evidence_of(plan: Plan, reading: Reading | None) -> Evidence:
             "added": lambda: len(given.added),
             "vocabulary": lambda: _or_missing(given.vocabulary, "sizes"),
             "round_trip": lambda: given.round_trip,
+            "letters": lambda: _letters(plan, family),
             "weights": lambda: weights_of(plan, given),
             "positions": lambda: readable(family),
             "ends": lambda: _ends(family),
@@ -360,6 +362,23 @@ def _round_trip(plan: Plan, family: Family) -> list[Problem]:
     known = plan.task.items(plan.task.prepare(plan.known)) if sets else []
     answers = [item.answer for item in known]
     return check_round_trip(family.loaded.tokenizer, plan.labels, answers)
+
+
+def _letters(plan: Plan, family: Family) -> Letters:
+    """How the tokenizer reads single characters of the rows."""
+    tokenizer: Any = family.loaded.tokenizer
+    never = {tokenizer.eos_token_id, tokenizer.pad_token_id, tokenizer.sep_token_id}
+    if family.generates:
+        never |= set(_ends(family).ids)
+    rows = [
+        (
+            "".join(m.content for m in row.messages if m.role in ("user", "tool")),
+            "".join(m.content for m in row.messages if m.is_answer),
+        )
+        for name in SPLITS
+        for row in plan.rows[name]
+    ]
+    return letters(tokenizer, rows, {n for n in never if n is not None})
 
 
 def _ends(family: Family) -> Ends:

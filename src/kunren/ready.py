@@ -169,7 +169,9 @@ def _encode(plan: Plan, family: Family) -> Examples:
     }
     limit = token_limit(plan.config, family)
     where = {row.id: row.where for name in SPLITS for row in plan.rows[name]}
-    code = "run.row-too-long" if plan.config.train.truncate is None else "run.row-too-long-cut"
+    code = "run.row-too-long" if limit == plan.config.train.max_length else "run.row-too-long-model"
+    if plan.config.train.truncate is not None:
+        code = "run.row-too-long-cut"
     problems = [
         Problem(code, where[made.row_id], {"tokens": length(made), "limit": limit})
         for name in SPLITS

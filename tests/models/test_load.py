@@ -407,7 +407,7 @@ def test_mecab_that_is_not_installed_is_named_with_the_command(
         with pytest.raises(InputError) as caught:
             load_tokenizer(folder, ModelConfig(id=str(folder)))
         (problem,) = caught.value.problems
-        assert problem.code == "model.needs-mecab"
+        assert problem.code == "model.needs-splitter"
         assert f"pip install {packages}" in str(problem)
 
 

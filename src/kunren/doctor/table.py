@@ -114,6 +114,8 @@ MODEL: tuple[Rule, ...] = (
     Rule("M015", "template-mismatch", "model_reading:template_mismatch"),
     Rule("M016", "truncation", "model_reading:truncation"),
     Rule("M017", "loose-limit", "model_reading:loose_limit"),
+    Rule("M018", "end-in-text", "model_letters:end_in_text"),
+    Rule("M019", "marks-lost", "model_letters:marks_lost"),
 )
 """What config, tokenizer and model tell together; known before any weight is loaded."""
 

@@ -18,6 +18,15 @@ from kunren.models.quiet import quiet
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+_SPLITTERS = {
+    "mecab": {"fugashi": "fugashi"},
+    "sudachi": {"sudachipy": "sudachipy", "sudachidict_core": "sudachidict_core"},
+    "jumanpp": {"rhoknp": "rhoknp"},
+}
+"""What splits words → modules that it needs and the packages that have them."""
+
+_NAMES = {"mecab": "MeCab", "sudachi": "Sudachi", "jumanpp": "Juman++"}
+
 _DICTIONARIES = {"ipadic": "ipadic", "unidic_lite": "unidic-lite", "unidic": "unidic"}
 """MeCab dictionaries that tokenizers name: module → the package that pip knows."""
 
@@ -77,9 +86,9 @@ def load_tokenizer(folder: Path, config: ModelConfig) -> PreTrainedTokenizerBase
                 folder, trust_remote_code=config.trust_remote_code
             )
     except Exception as error:  # the tokenizers library raises Exception itself
-        if isinstance(error, ImportError) and (packages := _missing_mecab(folder)):
-            fields: dict[str, object] = {"path": folder, "packages": " ".join(packages)}
-            raise InputError(Problem("model.needs-mecab", None, fields)) from error
+        told = _of_words(folder, error)
+        if told is not None:
+            raise InputError(told) from error
         raise unusable("model.tokenizer-unusable", folder, error) from error
     return tokenizer
 
@@ -105,17 +114,38 @@ def _class(folder: Path) -> Any:
     return AutoTokenizer
 
 
-def _missing_mecab(folder: Path) -> list[str]:
-    """What has to be installed for a tokenizer that splits words with MeCab."""
+def _of_words(folder: Path, error: Exception) -> Problem | None:
+    """What is wrong with a tokenizer that splits text into words first; None: it does not."""
     path = folder / "tokenizer_config.json"
     said = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    if said.get("word_tokenizer_type") != "mecab":
-        return []
-    dictionary = (said.get("mecab_kwargs") or {}).get("mecab_dic", "unidic_lite")
-    needed = {"fugashi": "fugashi"}
-    if dictionary in _DICTIONARIES:
+    kind = said.get("word_tokenizer_type")
+    if kind not in _SPLITTERS:
+        return None
+    needed = dict(_SPLITTERS[kind])
+    options = said.get("mecab_kwargs") or {} if kind == "mecab" else {}
+    dictionary = options.get("mecab_dic", "unidic_lite")
+    if kind == "mecab" and dictionary in _DICTIONARIES:
         needed[dictionary] = _DICTIONARIES[dictionary]
-    return [package for module, package in needed.items() if find_spec(module) is None]
+    fields: dict[str, object] = {"path": folder, "splitter": _NAMES[kind]}
+    missing = [package for module, package in needed.items() if find_spec(module) is None]
+    if missing:
+        return Problem("model.needs-splitter", None, fields | {"packages": " ".join(missing)})
+    if kind == "jumanpp":
+        return Problem("model.needs-jumanpp", None, fields)
+    if kind == "mecab" and dictionary == "unidic" and not _has_unidic():
+        return Problem("model.needs-unidic", None, fields)
+    if kind == "mecab" and (option := options.get("mecab_option")):
+        return Problem("model.mecab-option", None, fields | {"option": option})
+    reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    packages = " ".join(needed.values())
+    return Problem("model.splitter-fails", None, fields | {"reason": reason, "packages": packages})
+
+
+def _has_unidic() -> bool:
+    """Whether the package ``unidic`` has its dictionary; a command of its own fetches that."""
+    spec = find_spec("unidic")
+    places = spec.submodule_search_locations if spec else None
+    return any((Path(place) / "dicdir" / "sys.dic").is_file() for place in places or ())
 
 
 def unusable(code: str, folder: Path, error: Exception) -> InputError:

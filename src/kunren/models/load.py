@@ -20,7 +20,7 @@ from kunren.models.folder import fitting_family, infer_family, load_tokenizer, m
 from kunren.models.generation_config import neutralise
 from kunren.models.head import describe, in_head, renew_output
 from kunren.models.identity import weights_hash
-from kunren.models.padding import set_padding
+from kunren.models.padding import set_padding, set_start
 from kunren.models.quiet import quiet
 from kunren.models.sources import kind_of, locate
 from kunren.models.vocabulary import needed_beyond
@@ -148,6 +148,8 @@ def load(
             stop_at_turns(model, tokenizer)
         else:
             set_padding(model, tokenizer)
+        if family == "seq2seq":
+            set_start(model)
         model.to(device)
         task.advance()
     provenance: dict[str, object] = {

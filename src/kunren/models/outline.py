@@ -26,6 +26,14 @@ if TYPE_CHECKING:
     from kunren.models.load import Loaded
 
 _OUTPUTS = ("lm_head.weight", "embed_out.weight")
+_POSITIONS = {
+    "gpt2": "n_positions", "gptj": "n_positions", "gpt_bigcode": "n_positions",
+    "openai-gpt": "n_positions", "codegen": "n_positions", "ctrl": "n_positions",
+    "mpt": "max_seq_len",
+}  # fmt: skip
+"""Kinds of models with learned positions → what their config calls how many there are. (T5 has
+``n_positions`` too, and means nothing by it.)"""
+
 _COUNTS_FROM_PADDING = ("roberta", "xlm-roberta", "camembert", "xmod")
 """Kinds of models that number positions from behind the padding token's id."""
 
@@ -134,12 +142,19 @@ def trains_embeddings(tuning: TuningConfig, new_tokens: Sequence[int], pretraine
 
 
 def _settings(said: Mapping[str, Any]) -> SimpleNamespace:
-    known = {"eos_token_id": None, "pad_token_id": None}
-    made = SimpleNamespace(**{**known, **said})
+    made = _named(said)
     inner = said.get("text_config")
-    text_config = SimpleNamespace(**{**known, **inner}) if inner else made
+    text_config = _named(inner) if inner else made
     made.get_text_config = lambda: text_config
     return made
+
+
+def _named(said: Mapping[str, Any]) -> SimpleNamespace:
+    """A config's entries, its positions also by the name that other kinds have."""
+    known = {"eos_token_id": None, "pad_token_id": None}
+    positions = said.get(_POSITIONS.get(str(said.get("model_type")), ""))
+    meant = {} if positions is None else {"max_position_embeddings": positions}
+    return SimpleNamespace(**{**known, **meant, **said})
 
 
 def _generation(path: Path) -> dict[str, Any]:

@@ -35,3 +35,16 @@ def set_padding(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
     if tokenizer.pad_token_id != pad:
         tokenizer.pad_token = tokenizer.convert_ids_to_tokens(pad)
     tokenizer.padding_side = "right"
+
+
+def set_start(model: Any) -> None:
+    """Name the token that a decoder begins with, where the model's config does not.
+
+    What its generation config says, else its first token of a text, else padding: T5 and its kin
+    were trained so (Raffel et al. 2020), and copies of their configs often lack the entry.
+    """
+    config, generation = model.config, model.generation_config
+    if getattr(config, "decoder_start_token_id", None) is not None:
+        return
+    known = (generation.decoder_start_token_id, generation.bos_token_id, config.pad_token_id)
+    config.decoder_start_token_id = next((start for start in known if start is not None), None)
