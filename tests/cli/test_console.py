@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 from tests.records import handmade
 
@@ -196,3 +197,39 @@ def test_a_name_that_no_encoding_has_is_printed(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert b"Traceback" not in done.stderr
     assert b"caf\\udce9\\udcff.yaml" in done.stderr
+
+
+WIDE = (
+    ("実験", "正解率 (テスト)", "最良の単純な手法 (との差)", "判定"),
+    [
+        ["headline_lora", "88.4 % [80.1, 95.0]", "86.0 % (差は不明)", "基準"],
+        ["headline_full", "91.0 % [83.0, 97.1]", "86.0 % (改善)", "改善"],
+    ],
+)
+
+
+@pytest.mark.parametrize("columns", [200, 78, 60, 40])
+def test_a_table_is_no_wider_than_the_terminal_and_loses_nothing(
+    columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = io.StringIO()
+    of = Console(file=held, width=columns, soft_wrap=True, highlight=False)
+    monkeypatch.setattr(console, "out", of)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    console.table("実験結果", *WIDE)
+    lines = held.getvalue().splitlines()
+    assert max(map(cell_len, lines)) <= columns
+    said = "".join("".join(lines).split())
+    for row in WIDE[1]:
+        for cell in row:
+            assert "".join(cell.split()) in said
+
+
+def test_to_a_file_a_table_is_as_wide_as_it_must_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = io.StringIO()
+    monkeypatch.setattr(console, "out", Console(file=held, width=40, soft_wrap=True))
+    monkeypatch.delenv("COLUMNS", raising=False)
+    console.table(None, *WIDE)
+    (line,) = (line for line in held.getvalue().splitlines() if "headline_full" in line)
+    assert "91.0 % [83.0, 97.1]" in line
+    assert "86.0 % (改善)" in line

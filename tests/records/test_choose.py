@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.records.test_compare import run, said
 
+from kunren.records import lessons
 from kunren.records.choose import Choice, front, recommend
 from kunren.records.compare import Group, compare_runs
 from kunren.records.entry import SPEED, Entry, Rival, measured
@@ -95,6 +96,25 @@ def test_settings_cannot_be_told_apart_only_where_several_differ() -> None:
             for name, value, found in zip("ab", (0.1, 0.2), settings, strict=True)
         ]
         assert any("複数の設定が同時に" in said for said in findings(group(*entries))) == wanted
+
+
+def test_of_many_runs_each_value_is_set_beside_the_next_one() -> None:
+    """Three hundred runs with ten values of one setting: steps in order, not all pairs."""
+    entries = [
+        entry(f"r{n}", {"jaccard": n / 300}, settings={"train.epochs": n % 10, "x": n % 30 // 10})
+        for n in range(300)
+    ]
+    steps = lessons._steps(entries)
+    assert len(steps) == lessons.MOST_STEPS
+    for step in steps:
+        unlike = {k for k in ("train.epochs", "x") if step.a.settings[k] != step.b.settings[k]}
+        assert unlike == {step.key}
+        if step.key == "train.epochs":
+            assert step.after - step.before == 1
+    few = [entry(f"r{n}", {"jaccard": 0.1}, settings={"x": n}) for n in range(4)]
+    assert [(s.before, s.after) for s in lessons._steps(few)] == [
+        (a, b) for a in range(4) for b in range(a + 1, 4)
+    ]
 
 
 def test_a_purpose_whose_number_is_missing_says_so() -> None:

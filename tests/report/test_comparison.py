@@ -18,7 +18,7 @@ from tests.records.test_compare import run, said
 
 import kunren
 from kunren.errors import Problem
-from kunren.messages import catalogue
+from kunren.messages import catalogue, text
 from kunren.records.compare import Group, compare_runs
 from kunren.records.entry import Entry
 from kunren.report import charts
@@ -185,6 +185,32 @@ def test_a_group_has_every_setting_that_differs(pair: tuple[Entry, Entry]) -> No
     assert [row[0] for row in part.settings.rows] == ["train.epochs"]
 
 
+def test_what_is_the_same_in_all_runs_is_said_once(pair: tuple[Entry, Entry]) -> None:
+    a, b = pair
+    part = page(compare_runs([a, b]), []).parts[0]
+    assert part.alike is not None
+    for name in ("train-rows", "test-rows", "label-count"):
+        assert text(f"compare.{name}") not in part.overview.columns
+        assert text(f"compare.{name}") in part.alike
+    assert len({len(part.overview.columns), *map(len, part.overview.rows)}) == 1
+    assert len(part.overview.align) == len(part.overview.columns)
+    fewer = replace(b, rows={**b.rows, "train": 7})
+    part = page(compare_runs([a, fewer]), []).parts[0]
+    assert text("compare.train-rows") in part.overview.columns
+    assert part.alike is not None
+    assert text("compare.train-rows") not in part.alike
+    assert page(compare_runs([a]), []).parts[0].alike is None
+
+
+def test_settings_of_many_runs_stand_a_row_each(pair: tuple[Entry, Entry]) -> None:
+    a, _ = pair
+    runs = [replace(a, name=f"r{n}", settings={**a.settings, "train.epochs": n}) for n in range(5)]
+    part = page(compare_runs(runs), []).parts[0]
+    assert part.settings is not None
+    assert part.settings.columns[1:] == ["train.epochs"]
+    assert [list(row) for row in part.settings.rows] == [[f"r{n}", str(n)] for n in range(5)]
+
+
 SOURCE = "\n".join(
     path.read_text(encoding="utf-8")
     for path in Path(kunren.__file__).parent.rglob("*")
@@ -199,7 +225,7 @@ def test_messages_say_the_same_in_both_languages_and_none_is_left_over() -> None
         return {name for _, name, _, _ in string.Formatter().parse(text) if name}
 
     used = set(re.findall(r"[\w-]+", SOURCE))
-    for name, text in catalogue("compare").items():
-        assert set(text) == {"ja", "en"}, name
-        assert placeholders(text["ja"]) == placeholders(text["en"]), name
+    for name, told in catalogue("compare").items():
+        assert set(told) == {"ja", "en"}, name
+        assert placeholders(told["ja"]) == placeholders(told["en"]), name
         assert name in used or BUILT.match(name), name

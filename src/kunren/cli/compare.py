@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kunren.cli.console import emit_json, format_option, say, show, table
+from kunren.cli.console import emit_json, format_option, paragraph, say, show, table
 from kunren.cli.console import page as write_page
 from kunren.errors import InputError, Problem, os_reason
 from kunren.messages import text
@@ -133,6 +133,9 @@ def _show_part(part: Part) -> None:
     from kunren.report.sketch import sketch
 
     _table(text("compare.h-overview"), part.overview)
+    if part.alike is not None:
+        paragraph(part.alike)
+        show("")
     _list("compare.h-warnings", part.warnings)
     _list("compare.h-missing", part.missing)
     if part.settings is not None:
@@ -145,15 +148,19 @@ def _show_part(part: Part) -> None:
     _list("compare.h-findings", part.findings)
     show(f"● {text('compare.h-choices')}")
     for choice in part.choices:
-        show(f"  {text(f'compare.purpose-{choice.purpose}')}: {choice_said(choice)}")
+        paragraph(f"{text(f'compare.purpose-{choice.purpose}')}: {choice_said(choice)}", "  ")
         cautions = [text("compare.caution", said=said) for said in choice.cautions]
-        show(*(f"    {text('compare.bullet', said=s)}" for s in (*choice.reasons, *cautions)))
+        for said in (*choice.reasons, *cautions):
+            paragraph(text("compare.bullet", said=said), "    ")
     show("")
 
 
 def _list(key: str, lines: Sequence[str]) -> None:
     if lines:
-        show(f"● {text(key)}", *(f"  {text('compare.bullet', said=s)}" for s in lines), "")
+        show(f"● {text(key)}")
+        for said in lines:
+            paragraph(text("compare.bullet", said=said), "  ")
+        show("")
 
 
 def _table(title: str | None, it: Table) -> None:

@@ -10,6 +10,7 @@ the terminal is written out (``printable``). Styles are given beside the text, n
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,7 @@ from typing import Any, TypeVar
 
 import click
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -43,6 +45,9 @@ from kunren.textfile import printable
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _WIDEST = 400
+
+_HEADING = 8
+"""Columns of a terminal that a broken heading still has."""
 
 Part = str | tuple[str, str]
 """A piece of a line: plain, or with its style."""
@@ -88,7 +93,8 @@ def show_styled(*parts: Part) -> None:
 def paragraph(said: str, indent: str = "", style: str = "") -> None:
     """Print plain text to standard output: broken into lines on a terminal, else as one line."""
     safe = printable(said)
-    lines = wrapped(safe, out.width, indent) if out.is_terminal else [indent + safe]
+    room = _room()
+    lines = [indent + safe] if room is None else wrapped(safe, room, indent)
     for line in lines:
         out.print(Text(line, style))
 
@@ -113,13 +119,19 @@ def emit_json(value: object) -> None:
     sys.stdout.write(json_text(value, indent=2) + "\n")
 
 
+def _room() -> int | None:
+    """Columns that a line may take; None: no terminal says how many it has."""
+    asked = os.environ.get("COLUMNS", "")
+    return out.width if out.is_terminal or asked.isdecimal() else None
+
+
 def table(
     title: str | None,
     columns: Sequence[str],
     rows: Sequence[Sequence[str]],
     align: str | None = None,
 ) -> None:
-    """Print a table to standard output.
+    """Print a table to standard output; where the terminal is too narrow for it, a block a row.
 
     Args:
         title: above it.
@@ -128,21 +140,65 @@ def table(
         align: a letter a column, ``l`` or ``r``; None: all after the first are numbers, at the
             right.
     """
+    # As wide as it must be: numbers cut to fit the terminal would be worth nothing.
+    wide, room = _console(file=out.file, width=_WIDEST), _room()
+    for narrow in (False, True):
+        made = _table(title, columns, rows, align, narrow=narrow)
+        if room is None or wide.measure(made).maximum <= room:
+            wide.print(made, crop=False)
+            return
+    assert room is not None  # noqa: S101  (else the first one was printed)
+    _blocks(title, columns, rows, room)
+
+
+def _table(
+    title: str | None,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    align: str | None,
+    *,
+    narrow: bool,
+) -> Table:
+    """``narrow``: headings are broken into lines that are no wider than the cells below."""
     made = Table(
         title=_text(title) if title else None,
         title_justify="left",
         title_style="bold",
         header_style="bold",
         box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0) if narrow else (0, 1),
     )
     for number, column in enumerate(columns):
         letter = align[number] if align else "l" if number == 0 else "r"
         side = "left" if letter == "l" else "right"
-        made.add_column(_text(column), justify=side, no_wrap=True)  # type: ignore[arg-type]
+        widest = max((cell_len(printable(row[number])) for row in rows), default=0)
+        made.add_column(
+            _text(column),
+            justify=side,  # type: ignore[arg-type]
+            no_wrap=not narrow,
+            overflow="fold",
+            width=max(widest, min(_HEADING, cell_len(column))) if narrow else None,
+        )
     for row in rows:
         made.add_row(*map(_text, row))
-    # As wide as it must be: numbers cut to fit the terminal would be worth nothing.
-    _console(file=out.file, width=_WIDEST).print(made, crop=False)
+    return made
+
+
+def _blocks(
+    title: str | None, columns: Sequence[str], rows: Sequence[Sequence[str]], room: int
+) -> None:
+    """A table, one block a row: its first cell, and below it what else is in it by heading."""
+    if title:
+        show_styled((title, "bold"))
+    for row in rows:
+        show("")
+        for line in wrapped(printable(f"{columns[0]}: {row[0]}"), room, "  "):
+            out.print(Text(line, "bold"))
+        for column, cell in zip(columns[1:], row[1:], strict=True):
+            if cell:
+                for line in wrapped(printable(f"{column}: {cell}"), room, "    "):
+                    out.print(Text(line))
+    show("")
 
 
 def show_error(error: KunrenError) -> None:

@@ -276,7 +276,7 @@ def _doubts(group: Group, entry: Entry) -> Iterator[str]:
         yield text("compare.caution-trivial", value=number(rival.value, entry.unit(entry.primary)))
     rows = entry.rows.get("test")
     if rows is not None and rows < FEW_ROWS:
-        yield text("compare.caution-few-rows", rows=rows)
+        yield text("compare.caution-few-rows", rows=rows, points=f"{100 / rows:.1f}")
     if entry.whole:
         sharing = sum(same_rows(other, entry) == "same" for other in group.entries)
         if sharing >= SEEN_OFTEN:

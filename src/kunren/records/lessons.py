@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
 from kunren.evaluation.score import KINDS
@@ -27,6 +27,12 @@ from kunren.types import Paired, Verdict
 
 MOST = 6
 """More than these nobody reads."""
+
+FEW = 5
+"""Runs that differ in one setting, up to which each is compared with each."""
+
+MOST_STEPS = 45
+"""Pairs that are tested: with each the p values of all have to be corrected further."""
 
 _OPPOSITE: Mapping[Verdict, Verdict] = {
     "better": "worse",
@@ -90,12 +96,13 @@ def _single_changes(group: Group) -> Iterator[str]:
     scored = [e for e in group.entries if e.value(group.primary) is not None]
     if len(scored) < 2:
         return
-    steps = [step for a, b in combinations(scored, 2) if (step := _step(a, b)) is not None]
+    steps = _steps(scored)
     tested = _tested(group, steps)
     yield from _inconstant(group, steps, tested)
     for step in steps:
         yield _step_said(group, step, tested.get(step.name))
-    if all(len(differing_settings(both)) > 1 for both in combinations(scored, 2)):
+    repeated = len({repr(entry.settings) for entry in scored}) < len(scored)
+    if not steps and not repeated:
         yield text("compare.finding-several-settings")
 
 
@@ -114,11 +121,40 @@ class _Step:
         return text("compare.arrow", a=self.a.name, b=self.b.name)
 
 
-def _step(a: Entry, b: Entry) -> _Step | None:
-    unlike = differing_settings([a, b])
-    if len(unlike) != 1:
-        return None
-    key, (before, after) = next(iter(unlike.items()))
+def _steps(entries: Sequence[Entry]) -> list[_Step]:
+    """The pairs of runs that differ in one setting alone, in the order of the runs.
+
+    Of many runs between which one setting takes its values, each value is set beside the next one
+    only: with all pairs, ten values would be 45 steps, and three hundred runs 45,000.
+    """
+    unlike = differing_settings(entries)
+    of = [{key: repr(values[n]) for key, values in unlike.items()} for n in range(len(entries))]
+    found: dict[tuple[int, int], str] = {}
+    for key in unlike:
+        alike: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        for n, values in enumerate(of):
+            alike[tuple(value for name, value in values.items() if name != key)].append(n)
+        for group in alike.values():
+            found |= {
+                (a, b): key for a, b in _beside(group, unlike[key]) if of[a][key] != of[b][key]
+            }
+    chosen = sorted(found.items())[:MOST_STEPS]
+    return [_step(entries[a], entries[b], key) for (a, b), key in chosen]
+
+
+def _beside(group: Sequence[int], values: Sequence[Any]) -> Iterator[tuple[int, int]]:
+    """Which runs are compared, by their numbers, the lower one first."""
+    if len(group) <= FEW:
+        yield from combinations(group, 2)
+        return
+    numbers = all(isinstance(values[n], int | float) for n in group)
+    order = sorted(group, key=lambda n: (values[n] if numbers else 0, repr(values[n]), n))
+    for a, b in pairwise(order):
+        yield min(a, b), max(a, b)
+
+
+def _step(a: Entry, b: Entry, key: str) -> _Step:
+    before, after = a.settings.get(key), b.settings.get(key)
     if _is_more(before, after):
         return _Step(b, a, key, after, before)
     return _Step(a, b, key, before, after)

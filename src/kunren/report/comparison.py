@@ -15,7 +15,7 @@ from kunren.records.lessons import findings
 from kunren.records.pairing import same_rows
 from kunren.records.said import in_sentence, name_of
 from kunren.report.comparison_rows import RowsPart, rows_part
-from kunren.report.comparison_tables import changes, overview, settings
+from kunren.report.comparison_tables import alike, changes, overview, settings
 from kunren.report.format import Table
 
 
@@ -60,6 +60,7 @@ class Part:
     kind: str
     warnings: Sequence[str]
     overview: Table
+    alike: str | None
     missing: Sequence[str]
     settings: Table | None
     changes: Table | None
@@ -118,6 +119,7 @@ def _part(group: Group, brief: bool) -> Part:
             *_of_runs(group, "checks"),
         ],
         overview=overview(group),
+        alike=alike(group),
         missing=[*_missing(group)],
         settings=settings(group),
         changes=changes(group, brief=brief),

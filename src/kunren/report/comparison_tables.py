@@ -17,9 +17,44 @@ MARK = " ※"
 
 _LONGEST_SETTING = 60
 
+_ABOUT_DATA = ("all-rows", "train-rows", "test-rows", "label-count", "per-emoji", "per-label")
+
+_SIDE_BY_SIDE = 3
+"""Runs whose settings stand side by side, a column each; of more, a row each."""
+
 
 def overview(group: Group) -> Table:
-    """One row a run, as seed 000's 実験結果サマリー has it."""
+    """One row a run, as seed 000's 実験結果サマリー has it, without what ``alike`` says."""
+    made = _overview(group)
+    dropped = _alike(made)
+    left = [n for n in range(len(made.columns)) if n not in dropped]
+    rows = [[row[n] for n in left] for row in made.rows]
+    align = "".join(made.align[n] for n in left)
+    return Table([made.columns[n] for n in left], rows, align, made.marked)
+
+
+def alike(group: Group) -> str | None:
+    """What is the same in all runs; None: nothing, or there is one run."""
+    made = _overview(group)
+    said = [
+        text("compare.alike-one", name=made.columns[n], value=made.rows[0][n]) for n in _alike(made)
+    ]
+    return text("compare.alike", said=text("record.list").join(said)) if said else None
+
+
+def _alike(made: Table) -> list[int]:
+    """Columns about the data that say the same of every run."""
+    if len(made.rows) < 2:
+        return []
+    about = {text(f"compare.{name}") for name in _ABOUT_DATA}
+    return [
+        n
+        for n, column in enumerate(made.columns)
+        if column in about and len({row[n] for row in made.rows}) == 1
+    ]
+
+
+def _overview(group: Group) -> Table:
     first, second = axes(group)
     chosen = (first, second, SPEED)
     names = [m for m in group.metrics if m in chosen] or list(group.metrics[:3])
@@ -100,9 +135,19 @@ def _verdict(change: Change) -> str:
 
 
 def settings(group: Group) -> Table | None:
-    """The settings that differ: one row a setting, one column a run."""
+    """The settings that differ: a column a run, or of many runs a row."""
     if not group.settings:
         return None
+    if len(group.entries) > _SIDE_BY_SIDE:
+        lines = [
+            [
+                entry.name,
+                *(clip(said_setting(v[n]), _LONGEST_SETTING) for v in group.settings.values()),
+            ]
+            for n, entry in enumerate(group.entries)
+        ]
+        heads = [text("compare.run"), *group.settings]
+        return Table(heads, lines, "l" * len(heads))
     columns = [text("compare.setting"), *(entry.name for entry in group.entries)]
     rows = [
         [key, *(clip(said_setting(value), _LONGEST_SETTING) for value in values)]
