@@ -185,6 +185,13 @@ def test_a_card_tells_what_the_record_says(number: int, asked: list[dict[str, An
     assert (f"base = 'base-{kind.model}'" in card) is (kind.tuning == "lora")
 
 
+def test_nothing_but_kunrens_own_file_names_the_machine(asked: list[dict[str, Any]]) -> None:
+    for one in asked:
+        for path in (Path(one["run"]) / "model").glob("*"):
+            if path.name != "kunren_model.json":
+                assert one["here"].encode() not in path.read_bytes(), path
+
+
 @pytest.mark.parametrize(
     ("kind", "id_", "origin", "more"),
     [
@@ -193,13 +200,6 @@ def test_a_card_tells_what_the_record_says(number: int, asked: list[dict[str, An
         ("gguf", "/home/hanako/jp.gguf", None, "GGUF ファイル jp.gguf"),
     ],
 )
-def test_nothing_but_kunrens_own_file_names_the_machine(asked: list[dict[str, Any]]) -> None:
-    for one in asked:
-        for path in (Path(one["run"]) / "model").glob("*"):
-            if path.name != "kunren_model.json":
-                assert one["here"].encode() not in path.read_bytes(), path
-
-
 def test_a_card_names_the_base_as_others_find_it(
     kind: str, id_: str, origin: str | None, more: str, asked: list[dict[str, Any]], tmp_path: Path
 ) -> None:
