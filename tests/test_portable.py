@@ -141,6 +141,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
                     "run": str(there / "runs" / found.name),
                     "rows": recorded(kind, found),
                     "merged": merged is not None,
+                    "here": str(here),
                 }
             )
             patch.chdir(here)
@@ -182,6 +183,13 @@ def test_a_card_tells_what_the_record_says(number: int, asked: list[dict[str, An
     assert "学習 12 件" in card
     assert not re.search(r"['`\"]/\w", card)  # a path from the root
     assert (f"base = 'base-{kind.model}'" in card) is (kind.tuning == "lora")
+
+
+def test_nothing_but_kunrens_own_file_names_the_machine(asked: list[dict[str, Any]]) -> None:
+    for one in asked:
+        for path in (Path(one["run"]) / "model").glob("*"):
+            if path.name != "kunren_model.json":
+                assert one["here"].encode() not in path.read_bytes(), path
 
 
 @pytest.mark.parametrize(

@@ -544,7 +544,28 @@ def test_the_base_is_gone(loaded: Loaded, config: ModelConfig, base: Path, tmp_p
     shutil.rmtree(base)
     with pytest.raises(InputError) as caught:
         load_saved(tmp_path / "model")
-    assert caught.value.problems[0].code == "model.no-folder"
+    assert caught.value.problems[0].code == "model.base-missing"
+    assert str(base) in str(caught.value)
+
+
+def test_a_project_is_moved(
+    loaded: Loaded, config: ModelConfig, base: Path, tmp_path: Path
+) -> None:
+    model = prepare(loaded.model, LORA, "causal")
+    move(model)
+    project, moved = tmp_path / "project", tmp_path / "moved"
+    project.mkdir()
+    there = config.model_copy(update={"id": str(shutil.move(base, project / "base"))})
+    save(replace(loaded, model=model), project / "runs" / "a" / "model", there)
+    project.rename(moved)
+    folder = moved / "runs" / "a" / "model"
+    assert torch.equal(logits(load_saved(folder, precision="fp32").model), logits(model))
+    assert load_saved(folder, base=True, precision="fp32").id == str(moved / "base")
+    weights = moved / "base" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")  # the same place, another model
+    with pytest.raises(InputError) as caught:
+        load_saved(folder, precision="fp32")
+    assert caught.value.problems[0].code == "vocabulary.base-changed"
 
 
 def _other_base(base: Path, **changes: int) -> None:

@@ -90,7 +90,7 @@ def test_a_model_that_cannot_be_loaded_again(tmp_path: Path) -> None:
     try:
         with pytest.raises(TrainingStopped) as caught:
             verify(family, tmp_path / "model", ITEMS[:1], "fp32")
-        assert "There is no model folder" in str(caught.value)
+        assert "which is not there" in str(caught.value)
     finally:
         use_language("ja")
     assert caught.value.problems[0].code == "vocabulary.reload-failed"

@@ -139,15 +139,17 @@ def save(
     save_tokenizer(loaded.tokenizer, new)
     if added is not None and added.tokens:
         write_tokens(added, new)
-    record = _record(loaded, base, added, "lora" if adapter else "full")
+    record = _record(loaded, base, added, folder)
     (new / RECORD_FILE).write_text(
         json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
     )
     _swap(new, folder)
 
 
-def _record(loaded: Loaded, base: ModelConfig, added: Added | None, tuning: str) -> dict[str, Any]:
-    path = Path(base.id).expanduser()
+def _record(loaded: Loaded, base: ModelConfig, added: Added | None, folder: Path) -> dict[str, Any]:
+    from peft import PeftModel
+
+    path = Path(base.id).expanduser().absolute()
     rows = embedding_rows(loaded.model)
     config = loaded.model.config
     head = None
@@ -159,14 +161,16 @@ def _record(loaded: Loaded, base: ModelConfig, added: Added | None, tuning: str)
     return {
         "schema": 2,
         "family": base.family,
-        "tuning": tuning,
+        "tuning": "lora" if isinstance(loaded.model, PeftModel) else "full",
         "head": head,
         "base": {
             # A path must hold from wherever the run is used later.
-            "id": str(path.absolute()) if path.exists() else base.id,
+            "id": str(path) if path.exists() else base.id,
             "revision": base.revision,
             "trust_remote_code": base.trust_remote_code,
         },
+        # Where the whole project is moved, it holds from here.
+        "base_from_here": os.path.relpath(path, folder.absolute()) if path.exists() else None,
         "base_provenance": known,
         "base_embedding_rows": added.base_embedding_rows if added else rows,
         "embedding_rows": rows,
@@ -194,7 +198,8 @@ def load_saved(
     shown = progress or Silent()
     record = _read_record(folder)
     if base:
-        return load(_base_config(record), precision, shown, head=_head(record))
+        config = _base_at_hand(folder, record)
+        return load(config, precision, shown, head=_head(record))
     added = read_tokens(folder)
     if added is None and record.get("added_tokens"):
         fields = {"path": folder, "count": record["added_tokens"], "file": TOKENS_FILE}
@@ -232,7 +237,7 @@ def _load_adapter(
 ) -> Loaded:
     from peft import PeftModel
 
-    config = _base_config(record)
+    config = _base_at_hand(folder, record)
     loaded = load(config, precision, shown, head=_head(record))
     fields: dict[str, object] = {"path": folder, "base": config.id}
     _check_base(record, loaded, fields)
@@ -296,6 +301,23 @@ def _base_config(record: dict[str, Any]) -> ModelConfig:
     commit = record.get("base_provenance", {}).get("commit")
     config = ModelConfig.model_validate({**record["base"], "family": family})
     return config.model_copy(update={"revision": commit or config.revision})
+
+
+def _base_at_hand(folder: Path, record: dict[str, Any]) -> ModelConfig:
+    """The base; of a local one where it is now: at its place, or beside the saved model as then.
+
+    Raises:
+        InputError: it is at neither place.
+    """
+    config = _base_config(record)
+    beside = record.get("base_from_here")
+    if beside is None or Path(config.id).exists():
+        return config
+    here = Path(os.path.normpath(folder.absolute() / beside))
+    if not here.exists():
+        fields: dict[str, object] = {"path": folder, "base": config.id, "here": here}
+        raise InputError(Problem("model.base-missing", None, fields))
+    return config.model_copy(update={"id": str(here)})
 
 
 def _head(record: dict[str, Any]) -> Head | None:
