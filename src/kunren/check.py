@@ -388,7 +388,9 @@ def _ends(family: Family) -> Ends:
     ids = made.end_tokens if family.name == "causal" else [made.end_token]
     tokenizer: Any = family.loaded.tokenizer
     names = tokenizer.convert_ids_to_tokens(list(ids))
-    return Ends(tuple(ids), tuple(names), tokenizer.pad_token_id, tokenizer.eos_token_id)
+    weight = getattr(family.loaded.model.get_input_embeddings(), "weight", None)
+    zero = () if weight is None else tuple(n for n in ids if not bool(weight[n].any()))
+    return Ends(tuple(ids), tuple(names), tokenizer.pad_token_id, tokenizer.eos_token_id, zero)
 
 
 def _template(plan: Plan, reading: Reading) -> Template:

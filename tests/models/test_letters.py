@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tests.models import tiny_encoders
 from tests.small import write_experiment
 from tests.tiny_models import save_tiny
@@ -15,14 +16,16 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from kunren import check
+from kunren.config.load import load as load_config
 from kunren.config.schema import ModelConfig
 from kunren.errors import InputError
 from kunren.models.folder import load_tokenizer
 from kunren.models.letters import letters
 from kunren.models.load import load
 from kunren.models.outline import outline
+from kunren.plan import prepare
 from kunren.progress import Silent
-from kunren.ready import readable
+from kunren.ready import make_ready, readable
 
 
 def unigram(unknown: str) -> Any:
@@ -118,8 +121,6 @@ def test_a_t5_without_a_start_token_begins_with_padding(tmp_path: Path) -> None:
     loaded = load(ModelConfig(id=str(folder)), "fp32")
     config: Any = loaded.model.config
     assert config.decoder_start_token_id == config.pad_token_id
-    import torch
-
     shifted = loaded.model._shift_right(torch.tensor([[5, 6, 1]]))
     assert shifted.tolist() == [[config.pad_token_id, 5, 6]]
 
@@ -184,3 +185,14 @@ def test_a_unidic_without_its_dictionary_is_told_how_to_get_it(
     (problem,) = caught.value.problems
     assert problem.code == "model.needs-unidic"
     assert "python -m unidic download" in str(problem)
+
+
+def test_an_end_whose_embedding_is_zero_is_told_before_training(tmp_path: Path) -> None:
+    folder = save_tiny("llama", tmp_path / "model")
+    config = write_experiment(tmp_path, folder)
+    ready = make_ready(prepare(load_config(config, ())), Silent())
+    assert "zero-end" not in {f["slug"] for f in check.before_training(ready)["findings"]}
+    family: Any = ready.family
+    with torch.no_grad():
+        family.loaded.model.get_input_embeddings().weight[family.end_tokens] = 0.0
+    assert "zero-end" in {f["slug"] for f in check.before_training(ready)["findings"]}

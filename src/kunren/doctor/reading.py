@@ -38,12 +38,14 @@ class Ends:
         names: the same as written.
         pad: the id that fills up; None: the tokenizer names none.
         eos: the tokenizer's end of sequence; None: it names none.
+        zero: those of ``ids`` whose embedding is all zeros; empty also where no weights are read.
     """
 
     ids: tuple[int, ...]
     names: tuple[str, ...]
     pad: int | None
     eos: int | None
+    zero: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,7 @@ MODEL: tuple[Rule, ...] = (
     Rule("M017", "loose-limit", "model_reading:loose_limit"),
     Rule("M018", "end-in-text", "model_letters:end_in_text"),
     Rule("M019", "marks-lost", "model_letters:marks_lost"),
+    Rule("M020", "zero-end", "model_tokens:zero_end"),
 )
 """What config, tokenizer and model tell together; known before any weight is loaded."""
 

@@ -282,8 +282,8 @@ def pad_is_eos(ends: Ends) -> Finding | None:
         モデルになります。kunren は番号ではなく位置で除くので、この実験に害はありません。
 
     例:
-        `tokenizer.pad_token = tokenizer.eos_token` はよく見る 1
-        行です。そのまま他のツールに渡すと、終わりを学ばないモデルができます。
+        よく見る `tokenizer.pad_token = tokenizer.eos_token` のまま他のツールに渡すと、終わりを
+        学ばないモデルができます。
 
     対処:
         このままで構いません。保存したモデルを他のツールで続けて学習するときは、使っていない
@@ -309,6 +309,50 @@ def pad_is_eos(ends: Ends) -> Finding | None:
         return None
     name = dict(zip(ends.ids, ends.names, strict=True))[ends.pad]
     return Finding("info", text("rules_model.pad-is-eos", name=name), {"pad": ends.pad})
+
+
+def zero_end(ends: Ends) -> Finding | None:
+    """The token that ends an answer has an embedding of zeros.
+
+    答えを終えるトークンの埋め込みが、すべて 0 です。
+
+    何を見るか:
+        読み込んだモデルで、答えを終わらせるトークンの埋め込みの行がすべて 0 かどうか。重みを
+        読まない kunren check では分かりません。
+
+    なぜ問題か:
+        PyTorch は、パディングの番号 (padding_idx) の行を 0 で始め、入力側からは学習しません。それが
+        答えの終わりと同じ番号だと、終わりを書くことを学びにくく、回答がいつまでも終わりません。
+
+    例:
+        `pad_token_id` と `eos_token_id` を同じにして一から作った Llama は、損失が下がっても、どの
+        回答も上限まで書き続けました。
+
+    対処:
+        config.json の pad_token_id を、答えの終わりではない別のトークンにして、モデルを作り直して
+        ください。
+
+    What it sees:
+        Whether, in the loaded model, the embedding of a token that ends an answer is all zeros.
+        kunren check, which reads no weights, cannot tell.
+
+    Why it matters:
+        PyTorch begins the row of the padding token (padding_idx) with zeros and does not train it
+        from the input. Where it ends answers too, a model hardly learns to write it, and answers go
+        on and on.
+
+    For example:
+        A Llama made from scratch with pad_token_id equal to eos_token_id: its loss fell, and every
+        answer went on to the limit.
+
+    What to do:
+        Give pad_token_id in config.json a token of its own and make the model anew.
+    """
+    if not ends.zero:
+        return None
+    names = dict(zip(ends.ids, ends.names, strict=True))
+    named = text("record.list").join(names[number] for number in ends.zero)
+    return Finding("warning", text("rules_model.zero-end", names=named), {"ids": list(ends.zero)})
 
 
 def _trained(examples: Examples) -> Sequence[Any]:
