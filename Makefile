@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c const
 
 EXAMPLES := $(filter-out examples/emotion_emoji.yaml,$(wildcard examples/*.yaml))
 
-.PHONY: demo examples test check bench bench-doctor clean
+.PHONY: demo examples test fuzz check bench bench-doctor clean
 
 demo: .venv/.installed
 	$(BIN)/kunren run examples/emotion_emoji.yaml
@@ -19,6 +19,10 @@ test: .venv/.installed-dev
 	$(BIN)/kunren models get multilingual-e5-small
 	$(BIN)/kunren models get smollm2-135m
 	$(BIN)/python -m pytest -n 2
+
+# 10,000 damaged inputs: configs, data, predictions, logs, model folders, run folders.
+fuzz: .venv/.installed-dev
+	FUZZ=400 $(BIN)/python -m pytest -n 2 tests/test_fuzz.py
 
 check: .venv/.installed-dev
 	$(BIN)/ruff check

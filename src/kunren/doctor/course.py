@@ -199,7 +199,12 @@ def of_log(rows: Iterable[Mapping[str, Any]]) -> Course:
     step, epoch, reward, mean = 0.0, None, False, None
     speeds: list[float] = []
     for number, row in enumerate(rows, start=1):
-        found = dict(_numbers(row))
+        found = {
+            name: value
+            for name, value in _numbers(row)
+            # They order the rows: one that is NaN or infinite, also as a text, is none.
+            if name not in ("step", "epoch") or math.isfinite(value)
+        }
         step = found.get("step", float(number))
         epoch = found.get("epoch", epoch)
         reward = reward or any(name.startswith("reward") for name in found)

@@ -96,7 +96,7 @@ def read_facts(folder: Path) -> Facts:
         config=read("config.yaml", _read_config),
         manifest=read("manifest.json", files.read_object),
         log=read(trainlog.NAME, trainlog.read_log),
-        metrics=read("eval_metrics.json", files.read_object),
+        metrics=read("eval_metrics.json", _read_metrics),
         predictions=read(predictions.NAME, predictions.read_predictions),
         findings=read("findings.json", files.read_object),
         task=read(f"model/{task_file.NAME}", files.read_object),
@@ -106,6 +106,24 @@ def read_facts(folder: Path) -> Facts:
     if problems:
         raise InputError(problems)
     return facts
+
+
+def _read_metrics(path: Path) -> Mapping[str, Any]:
+    """The metrics, if every score has what all readers of it ask for.
+
+    Raises:
+        InputError: it is no JSON object.
+        KeyError: a score lacks its value or its interval.
+        TypeError: likewise, or is none.
+    """
+    metrics = files.read_object(path)
+    for scores in metrics["systems"].values():
+        for score in scores.values():
+            value, ends = score["value"], score["ci95"]
+            numbers = [one for one in (value, *(ends or ())) if one is not None]
+            if not all(isinstance(one, int | float) for one in numbers) or len(ends or "12") != 2:
+                raise TypeError(score)
+    return metrics
 
 
 def _read_config(path: Path) -> Mapping[str, Any]:

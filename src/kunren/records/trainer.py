@@ -7,7 +7,6 @@ arguments in JSON and from the model card (README.md), which also holds the tabl
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -127,17 +126,7 @@ def read_state(path: Path) -> State:
     history = said.get("log_history") if isinstance(said, dict) else None
     if not isinstance(history, list):
         raise InputError(Problem("doctor.no-history", Where(str(path))))
-    return State(path, said, [_placed(row) for row in history if isinstance(row, dict)])
-
-
-def _placed(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A row of the log, without a step or epoch that is NaN or infinite: they order the rows."""
-    lost = [
-        key
-        for key in ("step", "epoch")
-        if isinstance(value := row.get(key), float) and not math.isfinite(value)
-    ]
-    return {key: value for key, value in row.items() if key not in lost} if lost else row
+    return State(path, said, [row for row in history if isinstance(row, dict)])
 
 
 def beside(folder: Path) -> Beside:

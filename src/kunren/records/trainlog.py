@@ -44,12 +44,21 @@ def write_log(path: Path, history: Iterable[LogRow]) -> None:
 
 
 def read_log(path: Path) -> list[dict[str, float | None]]:
-    """Read it back; an empty cell is None, ``nan`` and ``inf`` are themselves."""
+    """Read it back; an empty cell is None, ``nan`` and ``inf`` are themselves.
+
+    Raises:
+        ValueError: a cell is no number, or no place in the training.
+    """
     with path.open(encoding="utf-8", newline="") as file:
-        return [
+        rows = [
             {name: float(value) if value else None for name, value in row.items()}
             for row in csv.DictReader(file)
         ]
+    for row in rows:
+        for name in ("epoch", "step"):
+            if not math.isfinite(row.get(name) or 0.0):
+                raise ValueError(f"{name}: {row[name]}")
+    return rows
 
 
 def by_epoch(history: Sequence[LogRow]) -> list[Epoch]:
