@@ -43,9 +43,10 @@ def test_the_two_runs_of_the_old_program(capsys: pytest.CaptureFixture[str]) -> 
     said = capsys.readouterr()
     assert "LICENSE: 実験フォルダではなくファイルです" in said.err
     table = [line.split() for line in said.out.splitlines() if line.startswith("  v")]
-    assert table[0][:6] == ["v3_top100_20251212", "2,187", "1,749", "219", "100", "22"]
-    assert table[0][6:10] == ["5.8", "%", "19.8", "%"]
-    assert table[1][:6] == ["v4_focal_top100_20251224", "4,237", "3,389", "424", "100", "42"]
+    assert table[0][:5] == ["v3_top100_20251212", "2,187", "1,749", "219", "22"]
+    assert table[0][5:9] == ["5.8", "%", "19.8", "%"]
+    assert table[1][:5] == ["v4_focal_top100_20251224", "4,237", "3,389", "424", "42"]
+    assert "どの実験も同じ: ラベル種類 100" in said.out
     assert "+98 %" in said.out
     assert "精度重視: v4_focal_top100_20251224" in said.out
     assert "★" in said.out

@@ -33,6 +33,7 @@ _OWN = ("train.learning_rate=3e-5", "tuning.train_embeddings=true")
 FAULTS = (
     Fault("label-roundtrip", ("model.add_tokens",), "gemma-unk", name="causal"),
     Fault("label-roundtrip", ("model.add_tokens",), "t5-unk", name="seq2seq"),
+    Fault("end-in-text", ("model.add_tokens",), "gemma-end", name="causal"),
     Fault("untrained-tokens", ("tuning.train_embeddings",), "gemma", _FROZEN, "causal"),
     Fault("untrained-tokens", ("tuning.train_embeddings",), "t5", _FROZEN, "seq2seq"),
     Fault("fp16-new-tokens", ("train.precision",), "gemma", _HALF, "causal"),
@@ -67,7 +68,7 @@ def experiments(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
             kind, _, unknown = name.partition("-")
             config = write_experiment(folder, save_tiny(kind, folder / "model"))
             if unknown:
-                _forget_bytes(folder / "model" / "tokenizer.json")
+                _forget_bytes(folder / "model" / "tokenizer.json", as_end=unknown == "end")
                 rows = (folder / "rows.jsonl").read_text("utf-8")
                 rows = rows.replace("😀", "🥳").replace("😢", "🤔")
                 (folder / "rows.jsonl").write_text(rows, "utf-8")
@@ -77,9 +78,11 @@ def experiments(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
     return make
 
 
-def _forget_bytes(path: Path) -> None:
-    """Let a tokenizer write UNK for a character that it does not know, as SentencePiece may."""
+def _forget_bytes(path: Path, *, as_end: bool) -> None:
+    """Let a tokenizer write UNK, or the end, for a character that it does not know."""
     tokenizer = json.loads(path.read_text("utf-8"))
+    if as_end:
+        tokenizer["model"]["unk_token"] = "<eos>"
     tokenizer["model"]["byte_fallback"] = False
     path.write_text(json.dumps(tokenizer, ensure_ascii=False), "utf-8")
 
