@@ -171,12 +171,16 @@ def test_code_of_the_model_does_not_run(folder: Path, tmp_path: Path) -> None:
 
 def test_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu = torch.device("cpu")
+    monkeypatch.setattr("kunren.models.load.onednn_has_bf16", lambda: True)
     for has in ({"avx512_bf16": True}, {"amx_bf16": True}):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda has=has: has)
         assert has_bf16(cpu)
         assert choose_dtype(cpu, "auto") == choose_dtype(cpu, "bf16") == torch.bfloat16
         assert choose_dtype(cpu, "fp32") == torch.float32
         assert choose_dtype(cpu, "fp16") == torch.float32  # float16 is for autocast alone
+    monkeypatch.setattr("kunren.models.load.onednn_has_bf16", lambda: False)
+    assert not has_bf16(cpu)  # ONEDNN_MAX_CPU_ISA keeps it from what the processor has
+    monkeypatch.setattr("kunren.models.load.onednn_has_bf16", lambda: True)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_f": True})
     assert not has_bf16(cpu)
     assert choose_dtype(cpu, "auto") == torch.float32

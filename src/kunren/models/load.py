@@ -88,8 +88,14 @@ def has_bf16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
         has = torch.cpu.get_capabilities()
-        return any(has.get(name, False) for name in _BF16_IN_HARDWARE)
+        return any(has.get(name, False) for name in _BF16_IN_HARDWARE) and onednn_has_bf16()
     return False
+
+
+def onednn_has_bf16() -> bool:
+    """Whether oneDNN computes with bfloat16 here: a user may keep it from what a processor has."""
+    there = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return bool(there and torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def choose_dtype(device: torch.device, precision: Precision) -> torch.dtype:

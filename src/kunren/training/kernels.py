@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 from transformers import PreTrainedModel
 
+from kunren.models.load import onednn_has_bf16
 from kunren.training.blocks import Blocks, block_attention
 
 _NORM_OFFSETS = {
@@ -108,7 +109,7 @@ def _head_forward(head: Any) -> Forward | None:
         return None
     weight = head.weight.detach()
     original = head.forward
-    if weight.dtype != torch.bfloat16 or weight.nbytes > _LARGEST_HEAD:
+    if weight.dtype != torch.bfloat16 or weight.nbytes > _LARGEST_HEAD or not onednn_has_bf16():
         return None
     laid = torch.ops.mkldnn._reorder_linear_weight(weight, 16)
     laid_back = torch.ops.mkldnn._reorder_linear_weight(weight.t().contiguous(), 16)
